@@ -1,0 +1,117 @@
+// Package plan is the disaster-recovery plan as data: what is protected, to which standard, and who decides.
+//
+// A plan is policy. It is signed off, reviewed, and the same in every environment; where things are found is
+// the business of a Site. Both are read from strict YAML: what the reader does not know is an error.
+package plan
+
+import "time"
+
+// Plan is one disaster-recovery plan.
+type Plan struct {
+	Name       string     `yaml:"plan" json:"plan"`
+	Version    string     `yaml:"version" json:"version"`
+	Regions    []string   `yaml:"regions" json:"regions"`
+	Namespace  string     `yaml:"namespace" json:"namespace"` // Kubernetes namespace of everything below
+	Objectives Objectives `yaml:"objectives" json:"objectives"`
+	People     []Person   `yaml:"people" json:"people"`
+	Databases  []Database `yaml:"databases" json:"databases"`
+	Services   []Service  `yaml:"services" json:"services"`
+	Runbooks   Runbooks   `yaml:"runbooks" json:"runbooks"`
+}
+
+// Objectives are what recovery is measured against.
+type Objectives struct {
+	RTO time.Duration `yaml:"rto" json:"rto"` // longest time without service
+	RPO time.Duration `yaml:"rpo" json:"rpo"` // longest stretch of acknowledged writes that may be lost
+}
+
+// Person can be asked. Name is what they sign decisions with.
+type Person struct {
+	Name string `yaml:"name" json:"name"`
+	Role string `yaml:"role" json:"role"`
+}
+
+// Database is a PostgreSQL primary with streaming replicas, run as StatefulSets.
+type Database struct {
+	Name      string   `yaml:"name" json:"name"`           // what people type
+	Region    string   `yaml:"region" json:"region"`       // where its StatefulSets run
+	Catalog   string   `yaml:"catalog" json:"catalog"`     // database inside the server that checks connect to
+	Port      int      `yaml:"port" json:"port"`           // TCP port of every instance
+	Primary   string   `yaml:"primary" json:"primary"`     // StatefulSet that holds the primary in normal times
+	Replicas  []string `yaml:"replicas" json:"replicas"`   // StatefulSets that hold replicas in normal times
+	Container string   `yaml:"container" json:"container"` // container of the server in its pods
+	// Service is the Kubernetes Service by which applications reach the primary. Its selector names one pod.
+	Service string `yaml:"service" json:"service"`
+	// Role is the ConfigMap that names the pod which may be primary: the object a start gate obeys.
+	Role string `yaml:"role" json:"role"`
+	// StartGate says that every instance asks Role before it starts as a primary.
+	StartGate bool `yaml:"startGate" json:"startGate"`
+	// Canary is the write that proves, through the application, that the database serves again.
+	Canary    Canary  `yaml:"canary" json:"canary"`
+	Integrity []Query `yaml:"integrity" json:"integrity"`
+}
+
+// Canary is one write and its reading back through an application. `{number}` in Body, Write and Read is replaced by a
+// number that is the same for every attempt of one run, so that repeating it is harmless.
+type Canary struct {
+	Service string `yaml:"service" json:"service"` // a service of the plan
+	Write   string `yaml:"write" json:"write"`     // path of the POST
+	Body    string `yaml:"body" json:"body"`       // JSON of the POST
+	Read    string `yaml:"read" json:"read"`       // path of the GET, which answers 2xx only when the row is there
+}
+
+// Query is a question to the database whose answer shows that its contents are sound.
+type Query struct {
+	Name string `yaml:"name" json:"name"`
+	SQL  string `yaml:"sql" json:"sql"`
+	// Expect is the text of the first column of the only row. Empty: the query must succeed, its answer is only recorded.
+	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
+}
+
+// Service is an application that users notice when it is gone.
+type Service struct {
+	Name       string   `yaml:"name" json:"name"`
+	Tier       int      `yaml:"tier" json:"tier"` // 1 critical, 2 important, 3 standard
+	Deployment string   `yaml:"deployment" json:"deployment"`
+	Health     []string `yaml:"health" json:"health"` // paths that answer 2xx when the service is well
+}
+
+// Runbooks is the policy of each scenario.
+type Runbooks struct {
+	DatabaseFailover DatabaseFailover `yaml:"database-failover" json:"database-failover"`
+}
+
+// DatabaseFailover is the policy for replacing a dead primary.
+type DatabaseFailover struct {
+	// CoolingOff is how long after a recovery the next one of the same database needs the override `cooling-off`.
+	CoolingOff time.Duration `yaml:"coolingOff" json:"coolingOff"`
+	Approval   Approval      `yaml:"approval" json:"approval"`
+}
+
+// Approval says who must agree before a step that cannot be taken lightly.
+type Approval struct {
+	// Needed is how many different people must agree. 0: nobody is asked, the plan has decided, and the report says so.
+	Needed int `yaml:"needed" json:"needed"`
+	// From lists the roles whose holders may answer.
+	From       []string   `yaml:"from" json:"from"`
+	Unanswered Unanswered `yaml:"unanswered" json:"unanswered"`
+}
+
+// Unanswered is what happens to a question that nobody answers.
+type Unanswered struct {
+	After time.Duration `yaml:"after" json:"after"` // how long it stays visible first
+	Then  string        `yaml:"then" json:"then"`   // proceed, hold or abort; never proceed when data would be lost or a fence is unproven
+}
+
+// What may stand in Unanswered.Then.
+const (
+	Proceed = "proceed"
+	Hold    = "hold"
+	Abort   = "abort"
+)
+
+// Pinned is a plan as one run holds on to it: later edits of the file do not reach it.
+type Pinned struct {
+	Plan Plan   `json:"plan"`
+	Hash string `json:"hash"` // "sha256:" and the digest of the file's bytes
+}
