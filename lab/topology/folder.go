@@ -1,0 +1,67 @@
+package topology
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Folder is the lab's one data folder. Its methods name what is in it.
+//
+// Only Cache and Logs survive `lab down`; `lab down --purge` removes the folder.
+type Folder string
+
+// DefaultFolder is $LAB_DIR, or fukkyu-lab in the user's cache folder.
+func DefaultFolder() (Folder, error) {
+	if dir := os.Getenv("LAB_DIR"); dir != "" {
+		return Folder(dir), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return Folder(filepath.Join(home, ".cache", "fukkyu-lab")), nil
+}
+
+func (f Folder) path(parts ...string) string {
+	return filepath.Join(append([]string{string(f)}, parts...)...)
+}
+
+// State is the JSON file that says which lab was brought up: network, profile, binaries.
+func (f Folder) State() string { return f.path("state.json") }
+
+// Lock is held by whoever brings the lab up or down.
+func (f Folder) Lock() string { return f.path("lock") }
+
+// Kubeconfig is the administrator's, with one context per region, named like the region.
+func (f Folder) Kubeconfig() string { return f.path("kubeconfig") }
+
+// Site and WorkerKubeconfig are what the recovery worker is given.
+func (f Folder) Site() string             { return f.path("site.yaml") }
+func (f Folder) WorkerKubeconfig() string { return f.path("worker.kubeconfig") }
+
+// PowerPassword is the file with the password of the power switch's user "operator".
+func (f Folder) PowerPassword() string { return f.path("power-password") }
+
+// Cache holds what is expensive to make again: downloaded and unpacked packages.
+func (f Folder) Cache() string { return f.path("cache") }
+
+// Packages is the root of the unpacked packages; it has /usr/bin, /usr/lib and so on.
+func (f Folder) Packages() string { return f.path("cache", "packages", "root") }
+
+// Images is the OCI archive with the images of the estate.
+func (f Folder) Images() string { return f.path("images.tar") }
+
+// Logs has one file per process of the lab, or a folder per machine.
+func (f Folder) Logs(parts ...string) string { return f.path(append([]string{"logs"}, parts...)...) }
+
+// Authority is where the certificates and keys of the region are.
+func (f Folder) Authority(region string) string { return f.path("authority", region) }
+
+// ControlPlane is where etcd of the region keeps its data.
+func (f Folder) ControlPlane(region string) string { return f.path("control-plane", region) }
+
+// Machine is the disk of a node: what survives a power cut.
+func (f Folder) Machine(node string) string { return f.path("machines", node) }
+
+// Daemon is the PID file of `lab serve`.
+func (f Folder) Daemon() string { return f.path("serve.pid") }
