@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,12 +43,23 @@ func newRoot() *cobra.Command {
 	var dir string
 	root.PersistentFlags().StringVar(&dir, "dir", "", "data folder of the lab (default $LAB_DIR or ~/.cache/fukkyu-lab)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
-		s.folder = topology.Folder(dir)
 		if dir == "" {
 			s.folder, err = topology.DefaultFolder()
+			return err
 		}
+		absolute, err := filepath.Abs(dir)
+		s.folder = topology.Folder(absolute)
 		return err
 	}
-	root.AddCommand(newUp(s))
+	root.AddCommand(newUp(s), newDown(s))
+	root.AddCommand(newInternals(s)...)
 	return root
+}
+
+// interrupted explains an error that came of Ctrl-C.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted; what was begun is taken away with: lab down (%w)", err)
+	}
+	return err
 }

@@ -1,10 +1,13 @@
 package command
 
 import (
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shodo-ecosystem/fukkyu/lab/lifecycle"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -17,6 +20,19 @@ func newUp(s *session) *cobra.Command {
 		Example: "  lab up\n  lab up --profile default",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			begun := time.Now()
+			unlock, err := lifecycle.Lock(s.folder, "up")
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			talk := cmd.ErrOrStderr()
+			lab, err := lifecycle.Up(cmd.Context(), s.folder, state, talk)
+			if err != nil {
+				return interrupted(cmd.Context(), err)
+			}
+			fmt.Fprintf(talk, "machines: %d nodes Ready after %.1f s\n", len(lab.Nodes()), time.Since(begun).Seconds())
+			fmt.Fprintf(talk, "the lab is up after %.1f s; look at it with: lab status; take it away with: lab down\n", time.Since(begun).Seconds())
 			return nil
 		},
 	}
@@ -26,4 +42,28 @@ func newUp(s *session) *cobra.Command {
 	up.Flags().StringVar(&state.Shodo, "shodo", os.Getenv("LAB_SHODO"), "path of the estate's program, static ($LAB_SHODO)")
 	up.Flags().StringVar(&state.Deployments, "deployments", os.Getenv("LAB_DEPLOYMENTS"), "folder of the product's manifests ($LAB_DEPLOYMENTS)")
 	return up
+}
+
+func newDown(s *session) *cobra.Command {
+	var purge bool
+	down := &cobra.Command{
+		Use:     "down",
+		Short:   "Take the lab away, also what is left of one that crashed; downloads and logs stay",
+		Example: "  lab down\n  lab down --purge",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			unlock, err := lifecycle.Lock(s.folder, "down")
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			if err := lifecycle.Down(cmd.Context(), s.folder, purge); err != nil {
+				return interrupted(cmd.Context(), err)
+			}
+			fmt.Fprintln(cmd.ErrOrStderr(), "the lab is down; nothing of it runs")
+			return nil
+		},
+	}
+	down.Flags().BoolVar(&purge, "purge", false, "also remove downloads, logs and the data folder itself")
+	return down
 }

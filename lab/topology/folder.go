@@ -63,5 +63,5 @@ func (f Folder) ControlPlane(region string) string { return f.path("control-plan
 // Machine is the disk of a node: what survives a power cut.
 func (f Folder) Machine(node string) string { return f.path("machines", node) }
 
-// Daemon is the PID file of `lab serve`.
-func (f Folder) Daemon() string { return f.path("serve.pid") }
+// Daemons has a PID file for every process the lab leaves running on the host itself.
+func (f Folder) Daemons() string { return f.path("daemons") }

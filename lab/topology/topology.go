@@ -39,6 +39,7 @@ type Lab struct {
 
 // Region is one Kubernetes cluster: a control plane and its nodes, spread over zones.
 type Region struct {
+	Number       int // from 1; it is in every address of the region
 	Name         string
 	ControlPlane netip.Addr
 	Services     netip.Prefix
@@ -70,6 +71,7 @@ type place struct{ node, zone string }
 // region numbers its control plane and nodes: region 1 has 10.77.1.10 and 10.77.1.11 on, pods 10.78.11.0/24 on, services 10.79.1.0/24.
 func (l Lab) region(number byte, name string, places []place) Region {
 	region := Region{
+		Number:       int(number),
 		Name:         name,
 		ControlPlane: l.address(0, number, 10),
 		Services:     netip.PrefixFrom(l.address(2, number, 0), 24),
@@ -106,6 +108,9 @@ func (l Lab) Tag() string { return fmt.Sprintf("lab%d", l.Network.Addr().As4()[1
 
 // PowerURL is the root of the Redfish service.
 func (l Lab) PowerURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), PowerPort) }
+
+// Machine is the name of the machine that runs the region's control plane.
+func (r Region) Machine() string { return fmt.Sprintf("control-%d", r.Number) }
 
 // Server is the URL of the region's API server, which the host and every node can reach.
 func (r Region) Server() string { return fmt.Sprintf("https://%s:%d", r.ControlPlane, APIServerPort) }

@@ -1,0 +1,30 @@
+package lifecycle
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
+)
+
+// Lock makes sure that one process at a time brings the lab of the folder up or down. The kernel releases it when that
+// process ends, however it ends.
+func Lock(folder topology.Folder, doing string) (unlock func(), err error) {
+	if err := os.MkdirAll(string(folder), 0o700); err != nil {
+		return nil, fmt.Errorf("make the lab's data folder: %w", err)
+	}
+	file, err := os.OpenFile(folder.Lock(), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		other, _ := os.ReadFile(folder.Lock())
+		_ = file.Close()
+		return nil, fmt.Errorf("another process is busy with the lab in %s: %s; wait until it has ended, or stop it", folder, strings.TrimSpace(string(other)))
+	}
+	_ = file.Truncate(0)
+	_, _ = fmt.Fprintf(file, "lab %s, process %d\n", doing, os.Getpid())
+	return func() { _ = file.Close() }, nil
+}
