@@ -21,10 +21,13 @@ const (
 // Estate returns the images of the estate. program is the path of the estate's static program; with none, the host
 // image is without /shodo and there is no shodo image.
 func Estate(program string) ([]Image, error) {
-	base := hostEntries()
-	pause := Image{Name: Pause, Entrypoint: []string{"/usr/bin/sleep", "infinity"}, Entries: base}
+	waiting, err := pauseProgram()
+	if err != nil {
+		return nil, err
+	}
+	pause := Image{Name: Pause, Entrypoint: []string{"/pause"}, Entries: []Entry{{Path: "/pause", Mode: 0o755, Data: waiting}}}
 	if program == "" {
-		return []Image{pause, {Name: Host, Entries: base}}, nil
+		return []Image{pause, {Name: Host, Entries: hostEntries()}}, nil
 	}
 	binary, err := os.ReadFile(program)
 	if err != nil {
