@@ -13,7 +13,8 @@ type Folder string
 // DefaultFolder is $LAB_DIR, or fukkyu-lab in the user's cache folder.
 func DefaultFolder() (Folder, error) {
 	if dir := os.Getenv("LAB_DIR"); dir != "" {
-		return Folder(dir), nil
+		absolute, err := filepath.Abs(dir)
+		return Folder(absolute), err
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {

@@ -1,0 +1,172 @@
+package command
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
+	"github.com/shodo-ecosystem/fukkyu/lab/faults"
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
+)
+
+// services of a control plane by the name they are broken by.
+var services = map[string]string{"api-server": controlplane.APIServer, "etcd": controlplane.Etcd}
+
+func newBreak(s *session) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "break",
+		Short: "Break something: power-off, freeze, cut, partition, api-server, etcd",
+		Long: "Break something. NODE is a node's name, or the word primary for the node under the PostgreSQL primary.\n" +
+			"What was broken is mended with: lab mend NODE, lab mend api-server, lab mend all",
+		Example: "  lab break power-off primary\n  lab break freeze node-a1\n  lab break cut node-c1\n  lab break partition node-a1 node-c1\n  lab break api-server",
+		Args:    cobra.ArbitraryArgs, RunE: choose("fault"),
+	}
+	node := func(name, short string, act func(*cobra.Command, faults.Lab, topology.Node) error) *cobra.Command {
+		return &cobra.Command{Use: name + " NODE", Short: short, Example: "  lab break " + name + " primary\n  lab break " + name + " node-a1", Args: exactly(1, "NODE"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return s.onNodes(cmd, args, func(lab faults.Lab, nodes []topology.Node) error { return act(cmd, lab, nodes[0]) })
+			}}
+	}
+	command.AddCommand(
+		node("power-off", "Take a node's power away, at once; returns when it is proven off", powerOff),
+		node("freeze", "Stop a node like a paused virtual machine: no process runs, nothing answers", freeze),
+		node("cut", "Take a node off the network; everything in it runs on", cut),
+		newPartition(s))
+	for name, service := range services {
+		command.AddCommand(newStop(s, name, service))
+	}
+	return command
+}
+
+func powerOff(cmd *cobra.Command, lab faults.Lab, node topology.Node) error {
+	begun := time.Now()
+	if err := lab.PowerOff(cmd.Context(), node); err != nil {
+		return err
+	}
+	return done(cmd, "%s is off (proven after %d ms)", node.Name, time.Since(begun).Milliseconds())
+}
+
+func freeze(cmd *cobra.Command, lab faults.Lab, node topology.Node) error {
+	if err := lab.Freeze(node); err != nil {
+		return err
+	}
+	return done(cmd, "%s is frozen and off the network", node.Name)
+}
+
+func cut(cmd *cobra.Command, lab faults.Lab, node topology.Node) error {
+	if err := lab.Cut(node); err != nil {
+		return err
+	}
+	return done(cmd, "%s is off the network; it runs on", node.Name)
+}
+
+func newPartition(s *session) *cobra.Command {
+	return &cobra.Command{Use: "partition NODE NODE", Short: "Make two nodes deaf to each other; everybody else hears both",
+		Example: "  lab break partition node-a1 node-c1", Args: exactly(2, "NODE NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.onNodes(cmd, args, func(lab faults.Lab, nodes []topology.Node) error {
+				if err := lab.Partition(cmd.Context(), nodes[0], nodes[1]); err != nil {
+					return err
+				}
+				return done(cmd, "%s and %s do not hear each other", nodes[0].Name, nodes[1].Name)
+			})
+		}}
+}
+
+// newStop breaks one service of the control plane: of the named region, or of the only one.
+func newStop(s *session, name, service string) *cobra.Command {
+	effect := map[string]string{"api-server": "nothing answers", "etcd": "the API server runs on and answers with errors"}[name]
+	return &cobra.Command{Use: name + " [REGION]", Short: "Stop " + service + " alone: " + effect, Example: "  lab break " + name, Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lab, region, err := s.region(args)
+			if err != nil {
+				return err
+			}
+			if err := lab.Stop(region, service); err != nil {
+				return err
+			}
+			return done(cmd, "%s of %s is stopped", service, region.Name)
+		}}
+}
+
+func newMend(s *session) *cobra.Command {
+	command := &cobra.Command{Use: "mend NODE|api-server|etcd|all", Short: "Undo every fault of a node, of the control plane, or of the lab",
+		Long:    "Undo faults: a node is put back on the network, thawed and switched on, whatever was wrong with it.",
+		Example: "  lab mend node-a1\n  lab mend api-server\n  lab mend all", Args: exactly(1, "NODE, api-server, etcd or all"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if service, known := services[args[0]]; known {
+				lab, region, err := s.region(nil)
+				if err != nil {
+					return err
+				}
+				if err := lab.Resume(region, service); err != nil {
+					return err
+				}
+				return done(cmd, "%s of %s comes back", service, region.Name)
+			}
+			if args[0] == "all" {
+				lab, err := faults.Load(s.folder)
+				if err != nil {
+					return err
+				}
+				if err := lab.MendAll(cmd.Context()); err != nil {
+					return err
+				}
+				return done(cmd, "every fault is undone; nodes need some seconds until they are Ready")
+			}
+			return s.onNodes(cmd, args, func(lab faults.Lab, nodes []topology.Node) error {
+				if err := lab.Mend(cmd.Context(), nodes[0]); err != nil {
+					return err
+				}
+				return done(cmd, "%s is mended; it needs some seconds until it is Ready", nodes[0].Name)
+			})
+		}}
+	return command
+}
+
+// onNodes finds the nodes of the names and acts on them.
+func (s *session) onNodes(cmd *cobra.Command, names []string, act func(faults.Lab, []topology.Node) error) error {
+	lab, err := faults.Load(s.folder)
+	if err != nil {
+		return err
+	}
+	var nodes []topology.Node
+	for _, name := range names {
+		node, err := lab.Node(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, node)
+	}
+	return act(lab, nodes)
+}
+
+// region finds the region named, or the lab's first.
+func (s *session) region(args []string) (faults.Lab, topology.Region, error) {
+	lab, err := faults.Load(s.folder)
+	if err != nil {
+		return lab, topology.Region{}, err
+	}
+	if len(args) == 0 {
+		return lab, lab.Regions[0], nil
+	}
+	region, err := lab.Region(args[0])
+	return lab, region, err
+}
+
+func done(cmd *cobra.Command, format string, values ...any) error {
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", values...)
+	return err
+}
+
+// exactly refuses a wrong number of arguments by saying what was wanted.
+func exactly(count int, wanted string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != count {
+			return wrongUsage{fmt.Errorf("%s wants %s, got %d arguments\n\nExamples:\n%s", cmd.CommandPath(), wanted, len(args), cmd.Example)}
+		}
+		return nil
+	}
+}
