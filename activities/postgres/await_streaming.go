@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// streamingInterval is the pause between two looks at who streams. A clone takes seconds at least.
+const streamingInterval = 100 * time.Millisecond
+
+// AwaitStreamingParams names the primary and how many replicas it should have.
+type AwaitStreamingParams struct {
+	Database string        `json:"database"`
+	Catalog  string        `json:"catalog"`
+	Primary  Instance      `json:"primary"`
+	AtLeast  int           `json:"atLeast"`
+	Patience time.Duration `json:"patience"`
+}
+
+// AwaitStreamingResult lists the replicas that stream.
+type AwaitStreamingResult struct {
+	Streaming []string `json:"streaming,omitempty"` // names or addresses
+	Enough    bool     `json:"enough"`
+	Seen      string   `json:"seen"`
+}
+
+// AwaitStreaming waits until enough replicas stream from a primary. That there are too few after its patience is a result and
+// not an error, because a clone may take hours. It changes nothing.
+func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingParams) (AwaitStreamingResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, params.Patience)
+	defer cancel()
+	var last AwaitStreamingResult
+	ticker := time.NewTicker(streamingInterval)
+	defer ticker.Stop()
+	for {
+		seen, err := a.whoStreams(ctx, params)
+		switch {
+		case err == nil:
+			last = seen
+		case last.Seen == "":
+			last.Seen = fmt.Sprintf("%s cannot be asked: %s", params.Primary.Pod, brief(err))
+		}
+		if last.Enough {
+			return last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return last, nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// whoStreams counts finished replicas: a base backup shows as "backup", a replica that catches up as "catchup".
+func (a *Activities) whoStreams(ctx context.Context, params AwaitStreamingParams) (AwaitStreamingResult, error) {
+	conn, err := a.connect(ctx, params.Database, params.Catalog, params.Primary)
+	if err != nil {
+		return AwaitStreamingResult{}, err
+	}
+	defer hangUp(conn)
+	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), state FROM pg_stat_replication ORDER BY 1")
+	if err != nil {
+		return AwaitStreamingResult{}, err
+	}
+	defer rows.Close()
+	result := AwaitStreamingResult{}
+	for rows.Next() {
+		var name, state string
+		if err := rows.Scan(&name, &state); err != nil {
+			return AwaitStreamingResult{}, err
+		}
+		if state == "streaming" {
+			result.Streaming = append(result.Streaming, name)
+		}
+		result.Seen += fmt.Sprintf("%s %s; ", name, state)
+	}
+	if result.Seen == "" {
+		result.Seen = "no replica is connected"
+	}
+	result.Enough = len(result.Streaming) >= params.AtLeast
+	return result, rows.Err()
+}

@@ -1,0 +1,53 @@
+package power
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// offInterval is the pause between two questions.
+const offInterval = 100 * time.Millisecond
+
+// AwaitOffParams names a machine and how long to wait for it to be off.
+type AwaitOffParams struct {
+	Region   string        `json:"region"`
+	Node     string        `json:"node"`
+	Patience time.Duration `json:"patience"`
+}
+
+// AwaitOffResult is a proof, or what was seen instead.
+type AwaitOffResult struct {
+	Off   bool   `json:"off"`
+	Proof string `json:"proof,omitempty"` // a sentence; empty: nothing is proven
+	Seen  string `json:"seen"`
+}
+
+// AwaitOff waits until the power service says that a machine is off. It changes nothing. That the machine is on, or unknown,
+// or that the power service does not answer proves nothing and is no error.
+func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (AwaitOffResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, params.Patience)
+	defer cancel()
+	ticker := time.NewTicker(offInterval)
+	defer ticker.Stop()
+	for {
+		state, err := a.state(ctx, params.Region, params.Node)
+		switch {
+		case errors.Is(err, errUnknown):
+			return AwaitOffResult{Seen: err.Error()}, nil
+		case err == nil && state == Off:
+			proof := fmt.Sprintf("power off: the power service reports machine %s as Off", params.Node)
+			return AwaitOffResult{Off: true, Proof: proof, Seen: proof}, nil
+		}
+		seen := fmt.Sprintf("machine %s is %s", params.Node, state)
+		if err != nil {
+			seen = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return AwaitOffResult{Seen: seen}, nil
+		case <-ticker.C:
+		}
+	}
+}

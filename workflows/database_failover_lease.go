@@ -1,0 +1,168 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/sdk/workflow"
+)
+
+// How far a recovery came, as its lease remembers it for whoever continues.
+const (
+	phaseFenced     = "fenced"
+	phasePromoting  = "promoting"
+	phasePromoted   = "promoted"
+	phaseRedirected = "redirected"
+	phaseFinished   = "finished"
+)
+
+// leaseIsFree refuses a second recovery of the same database, one too soon after the last, and one that would start anew
+// where the last one stopped half-way.
+func (f *databaseFailover) leaseIsFree(ctx workflow.Context) (runbook.Verdict, error) {
+	params := lease.ReadLeaseParams{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name}
+	found, err := begin(f.act(ctx, "read the recovery lease"), leasing.ReadLease, params).get(ctx)
+	if err != nil {
+		return runbook.Verdict{}, err
+	}
+	f.last = found.Last
+	if f.run.Request.Continue {
+		f.takeUp()
+	}
+	verdict := runbook.Verdict{Seen: "the lease is free", Changes: []string{fmt.Sprintf("lease of database %s: held by this run, epoch %d", f.database.Name, found.Epoch+1)}}
+	switch {
+	case found.Held && found.Holder == f.run.Holder():
+		verdict.Seen = "this run holds the lease"
+		return verdict, nil
+	case found.Held && !found.HolderClosed:
+		verdict.Objections = append(verdict.Objections, runbook.Objection{
+			Why:     fmt.Sprintf("a recovery of database %s is running: %s", f.database.Name, found.Holder),
+			Unblock: fmt.Sprintf("watch it with fukkyu status %s, or stop it with fukkyu abort %s", workflowOf(found.Holder), workflowOf(found.Holder)),
+		})
+	case found.Held && found.HolderClosedFor < runbook.LongestActivity:
+		verdict.Waiting = fmt.Sprintf("the last activities of %s to be over for certain", found.Holder)
+	}
+	verdict.Objections = append(verdict.Objections, f.historyObjects(workflow.Now(ctx))...)
+	return verdict, nil
+}
+
+// historyObjects judges the recovery before this one.
+func (f *databaseFailover) historyObjects(now time.Time) []runbook.Objection {
+	unfinished := f.unfinished()
+	switch {
+	case f.run.Request.Continue && !unfinished:
+		return []runbook.Objection{{Why: "there is no stopped recovery to continue", Unblock: "start without --continue"}}
+	case !f.run.Request.Continue && unfinished:
+		return []runbook.Objection{{
+			Why:     fmt.Sprintf("recovery %s stopped in phase %s, with %s as the new primary", f.last.Holder, f.last.Phase, f.last.Promoted),
+			Unblock: fmt.Sprintf("continue it: fukkyu run database-failover --database %s --continue", f.database.Name),
+		}}
+	}
+	over := f.last.FinishedAt.Add(f.policy.CoolingOff)
+	if f.last.FinishedAt.IsZero() || f.last.Phase != phaseFinished || f.run.Request.Continue || !now.Before(over) {
+		return nil
+	}
+	return []runbook.Objection{{
+		Guard: GuardCoolingOff,
+		Why: fmt.Sprintf("the last recovery of database %s, %s, ended %s ago, and the plan asks for %s between two",
+			f.database.Name, f.last.Holder, now.Sub(f.last.FinishedAt).Round(time.Second), f.policy.CoolingOff),
+		Unblock: "find out why it is needed again, or wait until " + over.UTC().Format(time.RFC3339),
+	}}
+}
+
+// unfinished says that the last recovery went past its point of no return and was never brought to its end.
+func (f *databaseFailover) unfinished() bool {
+	switch f.last.Phase {
+	case phasePromoting, phasePromoted, phaseRedirected:
+		return f.last.Holder != f.run.Holder()
+	default:
+		return false
+	}
+}
+
+func (f *databaseFailover) takeLease(ctx workflow.Context) (string, error) {
+	params := lease.AcquireLeaseParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
+		Holder: f.run.Holder(), Rest: runbook.LongestActivity,
+	}
+	taken, err := begin(f.act(ctx, "take the recovery lease"), leasing.AcquireLease, params).get(ctx)
+	if err != nil {
+		return "", err
+	}
+	f.epoch = taken.Epoch
+	return fmt.Sprintf("epoch %d", taken.Epoch), nil
+}
+
+// returnLease gives the lease back as if this run had never been: what it remembers is the recovery before.
+func (f *databaseFailover) returnLease(ctx workflow.Context) error {
+	return f.letGo(ctx, f.last)
+}
+
+func (f *databaseFailover) releaseLease(ctx workflow.Context) (string, error) {
+	record := f.record(phaseFinished)
+	record.FinishedAt, record.Outcome = workflow.Now(ctx), string(report.Recovered)
+	return "", f.letGo(ctx, record)
+}
+
+func (f *databaseFailover) letGo(ctx workflow.Context, record lease.Record) error {
+	params := lease.ReleaseLeaseParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
+		Holder: f.run.Holder(), Epoch: f.epoch, Record: record,
+	}
+	_, err := begin(f.act(ctx, "release the recovery lease"), leasing.ReleaseLease, params).get(ctx)
+	return err
+}
+
+// remember writes into the lease how far this run has come, before it goes further: whoever continues reads it there.
+func (f *databaseFailover) remember(ctx workflow.Context, phase string) error {
+	params := lease.RecordLeaseParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
+		Holder: f.run.Holder(), Epoch: f.epoch, Record: f.record(phase),
+	}
+	_, err := begin(f.act(ctx, "remember in the lease: "+phase), leasing.RecordLease, params).get(ctx)
+	return err
+}
+
+func (f *databaseFailover) record(phase string) lease.Record {
+	return lease.Record{
+		Holder: f.run.Holder(), Epoch: f.epoch, Phase: phase, OldPrimary: f.old.Pod, OldNode: f.old.Node, Proof: f.proof,
+		Promoted: f.target.Pod, Timeline: f.target.Timeline, SystemID: f.target.SystemID, Build: f.run.Build(),
+	}
+}
+
+// fencedBefore says which earlier run fenced the old primary, when this one continues it.
+func (f *databaseFailover) fencedBefore() string {
+	if !f.run.Request.Continue {
+		return ""
+	}
+	return fmt.Sprintf("done by %s", f.last.Holder)
+}
+
+// promotedBefore says which earlier run promoted, when this one continues it. A promotion that was only scheduled is called again.
+func (f *databaseFailover) promotedBefore() string {
+	if !f.run.Request.Continue || f.last.Phase == phasePromoting {
+		return ""
+	}
+	return fmt.Sprintf("done by %s, which promoted %s", f.last.Holder, f.last.Promoted)
+}
+
+// takeUp learns from the lease what the run that is continued knew.
+func (f *databaseFailover) takeUp() {
+	f.old.Pod, f.old.Node, f.proof = f.last.OldPrimary, f.last.OldNode, f.last.Proof
+	f.target = promotionTarget{Pod: f.last.Promoted, Timeline: f.last.Timeline, SystemID: f.last.SystemID}
+	if f.proof == "" {
+		f.run.Unproven()
+	}
+}
+
+// workflowOf is the workflow ID in a lease's holder.
+func workflowOf(holder string) string {
+	for i := len(holder) - 1; i >= 0; i-- {
+		if holder[i] == '/' {
+			return holder[:i]
+		}
+	}
+	return holder
+}

@@ -1,0 +1,156 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
+	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	// promotionPatience is how long a replica may take to become a primary before somebody has to look.
+	promotionPatience = 25 * time.Second
+	// canaryPatience is how long one attempt waits for the application to write again.
+	canaryPatience = 20 * time.Second
+)
+
+// mayPromote chooses again: while the old primary was fenced, a replica may have received more, or died.
+func (f *databaseFailover) mayPromote(ctx workflow.Context) (runbook.Verdict, error) {
+	if f.scheduled || f.run.Request.Continue {
+		return f.mayPromoteAgain(ctx)
+	}
+	if !f.run.Rehearsing() {
+		read, err := f.beginReadServers(ctx, f.replicas()).get(ctx)
+		if err != nil {
+			return runbook.Verdict{}, err
+		}
+		f.choose(f.rememberHearing(read.Servers))
+	}
+	verdict := f.decision()
+	verdict.Objections = f.choiceObjects()
+	verdict.Changes = []string{
+		fmt.Sprintf("ConfigMap %s: names %s", f.database.Role, f.target.Pod),
+		fmt.Sprintf("%s becomes the primary and leaves timeline %d", f.target.Pod, f.target.Timeline),
+	}
+	return verdict, nil
+}
+
+// rememberHearing keeps what servers knew of the primary while they still received from it: a stopped receiver forgets.
+func (f *databaseFailover) rememberHearing(read []postgres.Server) []postgres.Server {
+	for i := range read {
+		for _, earlier := range append(f.evidence.Before, f.evidence.After...) {
+			if earlier.Pod == read[i].Pod && earlier.LastHeard.After(read[i].LastHeard) {
+				read[i].LastHeard = earlier.LastHeard
+			}
+		}
+	}
+	return read
+}
+
+// mayPromoteAgain lets only the server be promoted whose promotion was scheduled before: that call may have succeeded, and
+// a second primary would be worse than none.
+func (f *databaseFailover) mayPromoteAgain(ctx workflow.Context) (runbook.Verdict, error) {
+	estate, err := f.readEstate(ctx)
+	if err != nil {
+		return runbook.Verdict{}, err
+	}
+	f.estate = estate
+	verdict := runbook.Verdict{Seen: f.target.Pod + " may have been promoted already", Binding: "again " + f.target.Pod,
+		Question: fmt.Sprintf("Promote %s, whose promotion was called before?", f.target.Pod)}
+	if instance, found := instanceOf(estate, f.target.Pod); !found || instance.IP == "" {
+		verdict.Objections = []runbook.Objection{{
+			Why:     fmt.Sprintf("the promotion of %s was called and nobody knows whether it happened, and its pod is not there", f.target.Pod),
+			Unblock: "bring the pod back and retry; another replica must not be promoted beside it",
+		}}
+	}
+	return verdict, nil
+}
+
+// promote opens the start gate for the replica, then promotes it: should it restart in between, it comes back as what it is to become.
+func (f *databaseFailover) promote(ctx workflow.Context) (string, error) {
+	f.scheduled = true
+	if err := f.remember(ctx, phasePromoting); err != nil {
+		return "", err
+	}
+	_, err := begin(f.act(ctx, "open the start gate for "+f.target.Pod), kube.OpenRole, kubernetes.OpenRoleParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Role: f.database.Role, Pod: f.target.Pod, Epoch: f.epoch,
+	}).get(ctx)
+	if err != nil {
+		return "", err
+	}
+	f.promoted, err = begin(f.act(ctx, "promote "+f.target.Pod), servers.Promote, postgres.PromoteParams{
+		Database: f.database.Name, Catalog: f.database.Catalog, Instance: f.targetAddress(),
+		FromTimeline: f.target.Timeline, SystemID: f.target.SystemID, Patience: promotionPatience,
+	}).get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is the primary on timeline %d, at %s", f.target.Pod, f.promoted.Timeline, f.promoted.LSN), nil
+}
+
+// promotionHappened compares the timeline that was read back with the one that was left.
+func (f *databaseFailover) promotionHappened(workflow.Context) (string, error) {
+	if f.promoted.Timeline <= f.target.Timeline {
+		return "", fmt.Errorf("%s reports timeline %d after its promotion from timeline %d", f.target.Pod, f.promoted.Timeline, f.target.Timeline)
+	}
+	f.run.Fact("timeline", fmt.Sprintf("%d, was %d", f.promoted.Timeline, f.target.Timeline))
+	return "", nil
+}
+
+func (f *databaseFailover) targetAddress() postgres.Instance {
+	instance, _ := instanceOf(f.estate, f.target.Pod)
+	return address(instance)
+}
+
+// mayRedirect says where the applications are sent today.
+func (f *databaseFailover) mayRedirect(ctx workflow.Context) (runbook.Verdict, error) {
+	if f.run.Request.Continue {
+		estate, err := f.readEstate(ctx)
+		if err != nil {
+			return runbook.Verdict{}, err
+		}
+		f.estate = estate
+	}
+	return runbook.Verdict{
+		Seen:    fmt.Sprintf("Service %s sends applications to %s", f.database.Service, orNone(f.estate.ServicePod)),
+		Changes: []string{fmt.Sprintf("Service %s: selects %s", f.database.Service, f.target.Pod)},
+	}, nil
+}
+
+// pointApplications moves the Service that applications connect to.
+func (f *databaseFailover) pointApplications(ctx workflow.Context) (string, error) {
+	_, err := begin(f.act(ctx, "Service "+f.database.Service+" selects "+f.target.Pod), kube.PointService, kubernetes.PointServiceParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Service: f.database.Service, From: f.estate.ServicePod, To: f.target.Pod,
+	}).get(ctx)
+	return fmt.Sprintf("Service %s selects %s", f.database.Service, f.target.Pod), err
+}
+
+// applicationsWrite writes through the application and reads it back. The moment of that acknowledgement is when service was back.
+func (f *databaseFailover) applicationsWrite(ctx workflow.Context) (string, error) {
+	written, err := f.writeCanary(ctx)
+	if err != nil {
+		return "", err
+	}
+	f.run.Recovered(written.At)
+	return fmt.Sprintf("Service %s selects %s; the first write through %s was acknowledged at %s", f.database.Service, f.target.Pod,
+		f.database.Canary.Service, written.At.UTC().Format(time.RFC3339Nano)), nil
+}
+
+func (f *databaseFailover) writeCanary(ctx workflow.Context) (application.WriteCanaryResult, error) {
+	return begin(f.act(ctx, "write through "+f.database.Canary.Service+" and read it back"), app.WriteCanary, application.WriteCanaryParams{
+		Canary: f.database.Canary, Number: workflow.Now(ctx).UnixMicro(), Patience: canaryPatience,
+	}).get(ctx)
+}
+
+// describe lists what a person must know of things that did not go as planned.
+func describe(failures []string) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(failures, "; "))
+}

@@ -1,0 +1,34 @@
+// Package workflows holds the scenarios: one file each, a list of steps that reads like the plan's runbook.
+//
+// What a scenario decides, it decides in pure functions; what it changes, it changes through activities; how it is
+// conducted is the business of package runbook.
+package workflows
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// DatabaseFailoverName is a Temporal workflow type. The names of types are in histories, in schedules and in people's scripts: they never change.
+const DatabaseFailoverName = "DatabaseFailover"
+
+// Register tells a worker the scenarios.
+func Register(registry worker.WorkflowRegistry) {
+	registry.RegisterWorkflowWithOptions(DatabaseFailover, workflow.RegisterOptions{Name: DatabaseFailoverName})
+}
+
+// call is one activity under way.
+type call[R any] struct{ future workflow.Future }
+
+// begin schedules an activity without waiting for it. Its signature ties the params to the result.
+func begin[P, R any](ctx workflow.Context, activity func(context.Context, P) (R, error), params P) call[R] {
+	return call[R]{future: workflow.ExecuteActivity(ctx, activity, params)}
+}
+
+func (c call[R]) get(ctx workflow.Context) (R, error) {
+	var result R
+	err := c.future.Get(ctx, &result)
+	return result, err
+}
