@@ -139,18 +139,45 @@ func (s Server) Nodes(ctx context.Context) (map[string]bool, error) {
 	return ready, nil
 }
 
-// NodesReady waits until every node of the region is Ready.
-func (s Server) NodesReady(ctx context.Context) error {
+// NodesReady waits until every node of the region is Ready. For a while after a power cut the API server goes on calling
+// a node Ready, so a node counts only when it was heard of since it was started.
+func (s Server) NodesReady(ctx context.Context, started func(node topology.Node) time.Time) error {
 	return s.wait(ctx, func() error {
 		ready, err := s.Nodes(ctx)
 		if err != nil {
 			return err
 		}
+		heard, err := s.heard(ctx)
+		if err != nil {
+			return err
+		}
 		for _, node := range s.region.Nodes {
-			if !ready[node.Name] {
+			if !ready[node.Name] || heard[node.Name].Before(started(node)) {
 				return fmt.Errorf("node %s is not Ready", node.Name)
 			}
 		}
 		return nil
 	})
+}
+
+// heard says when each node last renewed its lease.
+func (s Server) heard(ctx context.Context) (map[string]time.Time, error) {
+	var leases struct {
+		Items []struct {
+			Metadata struct {
+				Name string `json:"name"`
+			} `json:"metadata"`
+			Spec struct {
+				RenewTime time.Time `json:"renewTime"`
+			} `json:"spec"`
+		} `json:"items"`
+	}
+	if err := s.Get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", &leases); err != nil {
+		return nil, err
+	}
+	heard := map[string]time.Time{}
+	for _, lease := range leases.Items {
+		heard[lease.Metadata.Name] = lease.Spec.RenewTime
+	}
+	return heard, nil
 }

@@ -4,7 +4,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -77,17 +76,52 @@ func (l Lab) Resume(region topology.Region, service string) error {
 
 // Mend undoes every fault of the node: it is put back on the network, hears everybody, and runs.
 func (l Lab) Mend(ctx context.Context, node topology.Node) error {
+	if err := l.heal(ctx, func(pair network.Pair) bool { return pair.A == node.Name || pair.B == node.Name }); err != nil {
+		return err
+	}
+	return l.wake(ctx, node)
+}
+
+// MendAll undoes every fault of the lab. Of a new lab nothing runs yet, so it is also what starts one.
+func (l Lab) MendAll(ctx context.Context) error {
+	if err := l.heal(ctx, func(network.Pair) bool { return true }); err != nil {
+		return err
+	}
+	for _, region := range l.Regions {
+		for _, service := range []string{controlplane.Etcd, controlplane.APIServer} {
+			if err := l.Resume(region, service); err != nil {
+				return err
+			}
+		}
+	}
+	work, ctx := errgroup.WithContext(ctx)
+	for _, region := range l.Regions {
+		work.Go(func() error { return machine.OfControlPlane(l.Lab, l.Folder, region).Start(ctx) })
+	}
+	for _, node := range l.Nodes() {
+		work.Go(func() error { return l.wake(ctx, node) })
+	}
+	return work.Wait()
+}
+
+// heal ends the pairwise cuts that are meant.
+func (l Lab) heal(ctx context.Context, meant func(network.Pair) bool) error {
 	pairs, err := l.partitions().List(ctx)
 	if err != nil {
 		return err
 	}
 	for _, pair := range pairs {
-		if pair.A == node.Name || pair.B == node.Name {
+		if meant(pair) {
 			if err := l.partitions().Heal(ctx, pair); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// wake puts the node on the network, thaws it and switches it on.
+func (l Lab) wake(ctx context.Context, node topology.Node) error {
 	if err := network.Join(l.Tag(), node.Name); err != nil {
 		return err
 	}
@@ -96,25 +130,4 @@ func (l Lab) Mend(ctx context.Context, node topology.Node) error {
 		return fmt.Errorf("thaw %s: %w", node.Name, err)
 	}
 	return m.Start(ctx)
-}
-
-// MendAll undoes every fault of the lab.
-func (l Lab) MendAll(ctx context.Context) error {
-	var err error
-	for _, region := range l.Regions {
-		for _, service := range []string{controlplane.Etcd, controlplane.APIServer} {
-			err = errors.Join(err, l.Resume(region, service))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	work, ctx := errgroup.WithContext(ctx)
-	for _, region := range l.Regions {
-		work.Go(func() error { return machine.OfControlPlane(l.Lab, l.Folder, region).Start(ctx) })
-	}
-	for _, node := range l.Nodes() {
-		work.Go(func() error { return l.Mend(ctx, node) })
-	}
-	return work.Wait()
 }

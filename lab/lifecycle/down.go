@@ -25,14 +25,16 @@ func Down(ctx context.Context, folder topology.Folder, purge bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab's machines belong to root; run lab down with sudo")
 	}
-	err := process.StopAll(ctx, folder)
-	lab, _, loaded := topology.Load(folder)
-	switch {
-	case errors.Is(loaded, topology.ErrNoLab):
-	case loaded != nil:
-		return errors.Join(err, loaded)
-	default:
-		err = errors.Join(err, removeMachines(ctx, folder, lab.Tag()), network.Remove(lab.Tag()), cgroup.RemoveTag(lab.Tag()))
+	tag, err := tagOf(folder)
+	if err != nil {
+		return err
+	}
+	err = process.StopAll(ctx, folder)
+	if tag != "" {
+		err = errors.Join(err, removeMachines(ctx, folder, tag))
+		if err == nil {
+			err = errors.Join(cgroup.RemoveTag(tag), network.Remove(tag))
+		}
 	}
 	if err != nil {
 		// The state stays, so that a second try knows what to look for.
@@ -42,6 +44,22 @@ func Down(ctx context.Context, folder topology.Folder, purge bool) error {
 		return os.RemoveAll(string(folder))
 	}
 	return removeData(folder)
+}
+
+// tagOf finds out which lab is the folder's: by its state, or by what its network says. The lab of another folder with
+// the same network is never touched.
+func tagOf(folder topology.Folder) (string, error) {
+	lab, _, err := topology.Load(folder)
+	if errors.Is(err, topology.ErrNoLab) {
+		return network.TagOf(folder), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if owner := network.Owner(lab.Tag()); owner != "" && owner != folder {
+		return "", nil
+	}
+	return lab.Tag(), nil
 }
 
 // removeMachines switches off every machine that has a control group, whether or not the lab's plan still names it.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
 	"github.com/shodo-ecosystem/fukkyu/lab/cluster"
+	"github.com/shodo-ecosystem/fukkyu/lab/faults"
 	"github.com/shodo-ecosystem/fukkyu/lab/image"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
@@ -40,10 +41,11 @@ func Up(ctx context.Context, folder topology.Folder, state topology.State, out i
 	if err := prepare(ctx, folder, lab, state, out); err != nil {
 		return lab, err
 	}
-	if err := connect(lab); err != nil {
+	if err := connect(lab, folder); err != nil {
 		return lab, fmt.Errorf("connect the lab's machines: %w", err)
 	}
-	if err := switchOn(ctx, folder, lab); err != nil {
+	// All machines start at once: nodes unpack their images while the control plane starts.
+	if err := (faults.Lab{Lab: lab, Folder: folder}).MendAll(ctx); err != nil {
 		return lab, err
 	}
 	if err := serve(folder); err != nil {
@@ -85,6 +87,9 @@ func settle(folder topology.Folder, state *topology.State) (topology.Lab, error)
 	}
 	lab, err := topology.New(state.Network, profile)
 	if err != nil {
+		return lab, err
+	}
+	if err := network.Free(lab, folder); err != nil {
 		return lab, err
 	}
 	_, before, err := topology.Load(folder)
@@ -138,8 +143,8 @@ func writeImages(folder topology.Folder, state topology.State) error {
 	return os.WriteFile(folder.Images(), buffer.Bytes(), 0o644)
 }
 
-func connect(lab topology.Lab) error {
-	if err := network.Build(lab); err != nil {
+func connect(lab topology.Lab, folder topology.Folder) error {
+	if err := network.Build(lab, folder); err != nil {
 		return err
 	}
 	for _, region := range lab.Regions {
@@ -153,18 +158,6 @@ func connect(lab topology.Lab) error {
 		}
 	}
 	return nil
-}
-
-// switchOn starts all machines at once: nodes unpack their images while the control plane starts.
-func switchOn(ctx context.Context, folder topology.Folder, lab topology.Lab) error {
-	work, ctx := errgroup.WithContext(ctx)
-	for _, region := range lab.Regions {
-		work.Go(func() error { return machine.OfControlPlane(lab, folder, region).Start(ctx) })
-	}
-	for _, node := range lab.Nodes() {
-		work.Go(func() error { return machine.OfNode(lab, folder, node).Start(ctx) })
-	}
-	return work.Wait()
 }
 
 // serve starts the daemon with what the lab offers on the host's side.
@@ -186,7 +179,8 @@ func awaitNodes(ctx context.Context, folder topology.Folder, lab topology.Lab) e
 			if err != nil {
 				return err
 			}
-			if err := server.NodesReady(ctx); err != nil {
+			started := func(node topology.Node) time.Time { return machine.OfNode(lab, folder, node).Started() }
+			if err := server.NodesReady(ctx, started); err != nil {
 				return fmt.Errorf("%w; see %s", err, folder.Logs())
 			}
 			return nil

@@ -54,6 +54,15 @@ func (m Machine) On() bool {
 	return err == nil && alive
 }
 
+// Started is when the machine was last switched on; zero when it never was.
+func (m Machine) Started() time.Time {
+	info, err := os.Stat(m.pidFile())
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // Frozen says whether the machine's processes are stopped where they stand.
 func (m Machine) Frozen() bool { return m.group().Frozen() }
 

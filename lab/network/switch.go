@@ -24,11 +24,9 @@ const (
 	inner      = "eth0"   // a machine's own end of its link
 )
 
-// Build makes the switch and the host's link to it, with the routes to all pods. What is there already stays.
-func Build(lab topology.Lab) error {
-	if err := free(lab); err != nil {
-		return err
-	}
+// Build makes the switch and the host's link to it, with the routes to all pods. What is there already stays. The host's
+// link carries the name of the lab's data folder, so that a network always tells whose it is.
+func Build(lab topology.Lab, owner topology.Folder) error {
 	if err := ensureNamespace(lab.Tag(), switchName); err != nil {
 		return err
 	}
@@ -51,6 +49,13 @@ func Build(lab topology.Lab) error {
 		return err
 	}
 	defer host.Close()
+	link, err := host.LinkByName(lab.Tag())
+	if err != nil {
+		return err
+	}
+	if err := host.LinkSetAlias(link, string(owner)); err != nil {
+		return fmt.Errorf("mark the lab's network as that of %s: %w", owner, err)
+	}
 	if err := address(host, lab.Tag(), netip.PrefixFrom(lab.Host(), lab.Network.Bits())); err != nil {
 		return err
 	}
@@ -90,38 +95,6 @@ func Attach(lab topology.Lab, machine string, own netip.Addr) error {
 		return err
 	}
 	return route(there, netip.PrefixFrom(netip.IPv4Unspecified(), 0), lab.Host())
-}
-
-// Remove takes the whole network away, also what is left of one that broke.
-func Remove(tag string) error {
-	err := removeNamespaces(tag)
-	if link, e := netlink.LinkByName(tag); e == nil {
-		err = errors.Join(err, netlink.LinkDel(link))
-	}
-	return err
-}
-
-// free refuses a network the host already uses for something else.
-func free(lab topology.Lab) error {
-	if _, err := netlink.LinkByName(lab.Tag()); err == nil {
-		return nil
-	}
-	interfaces, err := net.InterfaceAddrs()
-	if err != nil {
-		return err
-	}
-	for _, used := range interfaces {
-		prefix, err := netip.ParsePrefix(used.String())
-		if err != nil {
-			continue
-		}
-		for _, wanted := range []netip.Prefix{lab.Network, lab.Pods(), lab.Services()} {
-			if prefix.Overlaps(wanted) {
-				return fmt.Errorf("the lab's network %s overlaps the host's %s; choose another: lab up --network 10.87.0.0/16", wanted, prefix)
-			}
-		}
-	}
-	return nil
 }
 
 func at(tag, machine string) (*netlink.Handle, error) {
