@@ -93,7 +93,7 @@ func (f *databaseFailover) fence(ctx workflow.Context) (string, error) {
 		return "the start gate is closed; no StatefulSet would bring " + f.old.Pod + " back", nil
 	}
 	held, err := begin(f.act(ctx, "keep "+f.old.Pod+" from coming back"), kube.HoldDown, kubernetes.HoldDownParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, StatefulSet: f.oldSet.Name, Pod: f.old.Pod, Before: f.oldSet,
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: f.old.Pod, Before: f.oldSet,
 	}).get(ctx)
 	if err != nil {
 		return "", err
@@ -104,7 +104,7 @@ func (f *databaseFailover) fence(ctx workflow.Context) (string, error) {
 // unfence puts back the StatefulSet and the role object as they were found.
 func (f *databaseFailover) unfence(ctx workflow.Context) error {
 	if f.oldSet.Name != "" {
-		params := kubernetes.LetUpParams{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Before: f.oldSet}
+		params := kubernetes.LetUpParams{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: f.old.Pod, Before: f.oldSet}
 		if _, err := begin(f.act(ctx, "let "+f.old.Pod+" come back"), kube.LetUp, params).get(ctx); err != nil {
 			return err
 		}

@@ -22,8 +22,7 @@ const (
 // leaseIsFree refuses a second recovery of the same database, one too soon after the last, and one that would start anew
 // where the last one stopped half-way.
 func (f *databaseFailover) leaseIsFree(ctx workflow.Context) (runbook.Verdict, error) {
-	params := lease.ReadLeaseParams{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name}
-	found, err := begin(f.act(ctx, "read the recovery lease"), leasing.ReadLease, params).get(ctx)
+	found, err := begin(f.act(ctx, "read the recovery lease"), leasing.ReadLease, lease.ReadLeaseParams{Place: f.leasePlace()}).get(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
@@ -82,11 +81,12 @@ func (f *databaseFailover) unfinished() bool {
 	}
 }
 
+func (f *databaseFailover) leasePlace() lease.Place {
+	return lease.Place{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name}
+}
+
 func (f *databaseFailover) takeLease(ctx workflow.Context) (string, error) {
-	params := lease.AcquireLeaseParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
-		Holder: f.run.Holder(), Rest: runbook.LongestActivity,
-	}
+	params := lease.AcquireLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Rest: runbook.LongestActivity}
 	taken, err := begin(f.act(ctx, "take the recovery lease"), leasing.AcquireLease, params).get(ctx)
 	if err != nil {
 		return "", err
@@ -107,20 +107,14 @@ func (f *databaseFailover) releaseLease(ctx workflow.Context) (string, error) {
 }
 
 func (f *databaseFailover) letGo(ctx workflow.Context, record lease.Record) error {
-	params := lease.ReleaseLeaseParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
-		Holder: f.run.Holder(), Epoch: f.epoch, Record: record,
-	}
+	params := lease.ReleaseLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Epoch: f.epoch, Record: record}
 	_, err := begin(f.act(ctx, "release the recovery lease"), leasing.ReleaseLease, params).get(ctx)
 	return err
 }
 
 // remember writes into the lease how far this run has come, before it goes further: whoever continues reads it there.
 func (f *databaseFailover) remember(ctx workflow.Context, phase string) error {
-	params := lease.RecordLeaseParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name,
-		Holder: f.run.Holder(), Epoch: f.epoch, Record: f.record(phase),
-	}
+	params := lease.RecordLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Epoch: f.epoch, Record: f.record(phase)}
 	_, err := begin(f.act(ctx, "remember in the lease: "+phase), leasing.RecordLease, params).get(ctx)
 	return err
 }

@@ -1,0 +1,245 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kubernetesName is what Kubernetes takes as the name of an object (RFC 1123).
+var kubernetesName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+
+// checker reports what is wrong with the values of one file.
+type checker struct{ *document }
+
+func (c checker) name(path, value string) {
+	switch {
+	case value == "":
+		c.wrong(path, "missing")
+	case !kubernetesName.MatchString(value):
+		c.wrong(path, "%q is no name: small letters, digits, - and . only", value)
+	}
+}
+
+func (c checker) required(path, value string) {
+	if strings.TrimSpace(value) == "" {
+		c.wrong(path, "missing")
+	}
+}
+
+func (c checker) positive(path string, value time.Duration) {
+	if value <= 0 {
+		c.wrong(path, "missing, or not longer than 0")
+	}
+}
+
+func (c checker) oneOf(path, value string, valid []string) {
+	if !slices.Contains(valid, value) {
+		c.wrong(path, "%q is unknown; valid are %s", value, orNothing(valid))
+	}
+}
+
+func (c checker) unique(path, value string, seen map[string]bool) {
+	if seen[value] {
+		c.wrong(path, "%q is there twice", value)
+	}
+	seen[value] = true
+}
+
+func (c checker) path(path, value string) {
+	if !strings.HasPrefix(value, "/") {
+		c.wrong(path, "%q is no path of a URL: it begins with /", value)
+	}
+}
+
+func orNothing(names []string) string {
+	if len(names) == 0 {
+		return "none, because there is nothing of the kind in the plan"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p Plan) validate(read *document) {
+	c := checker{read}
+	c.name("plan", p.Name)
+	c.required("version", p.Version)
+	c.name("namespace", p.Namespace)
+	if len(p.Regions) == 0 {
+		c.wrong("regions", "missing: name at least one region")
+	}
+	c.positive("objectives.rto", p.Objectives.RTO)
+	c.positive("objectives.rpo", p.Objectives.RPO)
+	p.validatePeople(c)
+	if len(p.Databases) == 0 {
+		c.wrong("databases", "missing: name at least one database")
+	}
+	seen := map[string]bool{}
+	for i, database := range p.Databases {
+		path := fmt.Sprintf("databases[%d]", i)
+		c.unique(path+".name", database.Name, seen)
+		database.validate(c, path, p)
+	}
+	p.validateServices(c)
+	p.Runbooks.DatabaseFailover.validate(c, "runbooks.database-failover", p)
+}
+
+func (p Plan) validatePeople(c checker) {
+	if len(p.People) == 0 {
+		c.wrong("people", "missing: name those who may decide")
+	}
+	seen := map[string]bool{}
+	for i, person := range p.People {
+		path := fmt.Sprintf("people[%d]", i)
+		c.required(path+".name", person.Name)
+		c.required(path+".role", person.Role)
+		c.unique(path+".name", person.Name, seen)
+	}
+}
+
+func (d Database) validate(c checker, path string, p Plan) {
+	c.name(path+".name", d.Name)
+	c.oneOf(path+".region", d.Region, p.Regions)
+	c.required(path+".catalog", d.Catalog)
+	if d.Port < 1 || d.Port > 65535 {
+		c.wrong(path+".port", "%d is no port: 1 to 65535", d.Port)
+	}
+	c.name(path+".primary", d.Primary)
+	if len(d.Replicas) == 0 {
+		c.wrong(path+".replicas", "missing: without a replica there is nothing to fail over to")
+	}
+	for i, replica := range d.Replicas {
+		c.name(fmt.Sprintf("%s.replicas[%d]", path, i), replica)
+	}
+	c.name(path+".container", d.Container)
+	c.name(path+".service", d.Service)
+	c.name(path+".role", d.Role)
+	c.oneOf(path+".canary.service", d.Canary.Service, p.serviceNames())
+	c.path(path+".canary.write", d.Canary.Write)
+	c.path(path+".canary.read", d.Canary.Read)
+	d.Canary.validate(c, path+".canary")
+	for i, query := range d.Integrity {
+		c.required(fmt.Sprintf("%s.integrity[%d].name", path, i), query.Name)
+		c.required(fmt.Sprintf("%s.integrity[%d].sql", path, i), query.SQL)
+	}
+}
+
+func (n Canary) validate(c checker, path string) {
+	if !strings.Contains(n.Write+n.Body, "{number}") {
+		c.wrong(path+".body", "{number} stands neither here nor in write: a repeated write could not be recognised")
+	}
+	if !strings.Contains(n.Read, "{number}") {
+		c.wrong(path+".read", "{number} is missing: it could not be told whether this write is there")
+	}
+	if n.Body != "" && !json.Valid([]byte(strings.ReplaceAll(n.Body, "{number}", "1"))) {
+		c.wrong(path+".body", "with a number in place of {number} it is not JSON")
+	}
+}
+
+func (p Plan) validateServices(c checker) {
+	seen := map[string]bool{}
+	for i, service := range p.Services {
+		path := fmt.Sprintf("services[%d]", i)
+		c.name(path+".name", service.Name)
+		c.unique(path+".name", service.Name, seen)
+		c.name(path+".deployment", service.Deployment)
+		if service.Tier < 1 || service.Tier > 3 {
+			c.wrong(path+".tier", "%d is no tier: 1 critical, 2 important, 3 standard", service.Tier)
+		}
+		if len(service.Health) == 0 {
+			c.wrong(path+".health", "missing: name at least one path")
+		}
+		for j, health := range service.Health {
+			c.path(fmt.Sprintf("%s.health[%d]", path, j), health)
+		}
+	}
+}
+
+func (f DatabaseFailover) validate(c checker, path string, p Plan) {
+	c.positive(path+".coolingOff", f.CoolingOff)
+	approval, path := f.Approval, path+".approval"
+	for i, role := range approval.From {
+		c.oneOf(fmt.Sprintf("%s.from[%d]", path, i), role, p.roles())
+	}
+	holders := p.holders(approval.From)
+	switch {
+	case approval.Needed < 0:
+		c.wrong(path+".needed", "%d: it cannot be less than 0", approval.Needed)
+	case approval.Needed > holders:
+		c.wrong(path+".needed", "%d people are needed, and only %d have a role in from", approval.Needed, holders)
+	}
+	if approval.Needed > 0 {
+		c.oneOf(path+".unanswered.then", approval.Unanswered.Then, []string{Proceed, Hold, Abort})
+		c.positive(path+".unanswered.after", approval.Unanswered.After)
+	}
+}
+
+func (s Site) validate(read *document, p Plan) {
+	c := checker{read}
+	c.name("site", s.Name)
+	if s.Plan != p.Name {
+		c.wrong("plan", "%q: the site is for another plan than %s", s.Plan, p.Name)
+	}
+	if len(s.Regions) == 0 {
+		c.wrong("regions", "missing: name at least one region")
+	}
+	seen := map[string]bool{}
+	for i, region := range s.Regions {
+		path := fmt.Sprintf("regions[%d]", i)
+		c.oneOf(path+".name", region.Name, p.Regions)
+		c.unique(path+".name", region.Name, seen)
+		if region.Power != nil {
+			c.url(path+".power.url", region.Power.URL)
+			if len(region.Power.Systems) == 0 {
+				c.wrong(path+".power.systems", "missing: the Redfish system of each node")
+			}
+		}
+	}
+	for _, database := range p.Databases {
+		if !seen[database.Region] {
+			c.wrong("regions", "region %s of database %s is missing", database.Region, database.Name)
+		}
+	}
+	s.validateDatabases(c, p)
+	s.validateServices(c, p)
+}
+
+func (s Site) validateDatabases(c checker, p Plan) {
+	seen := map[string]bool{}
+	for i, database := range s.Databases {
+		path := fmt.Sprintf("databases[%d]", i)
+		c.oneOf(path+".name", database.Name, p.DatabaseNames())
+		c.unique(path+".name", database.Name, seen)
+		c.name(path+".secret", database.Secret)
+	}
+	for _, name := range p.DatabaseNames() {
+		if !seen[name] {
+			c.wrong("databases", "database %s of the plan is missing", name)
+		}
+	}
+}
+
+func (s Site) validateServices(c checker, p Plan) {
+	seen := map[string]bool{}
+	for i, service := range s.Services {
+		path := fmt.Sprintf("services[%d]", i)
+		c.oneOf(path+".name", service.Name, p.serviceNames())
+		c.unique(path+".name", service.Name, seen)
+		c.url(path+".url", service.URL)
+	}
+	for _, name := range p.serviceNames() {
+		if !seen[name] {
+			c.wrong("services", "service %s of the plan is missing", name)
+		}
+	}
+}
+
+func (c checker) url(path, value string) {
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		c.wrong(path, "%q is no URL with http or https", value)
+	}
+}
