@@ -1,7 +1,9 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,6 +113,9 @@ func newMend(s *session) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if err := needRoot(); err != nil {
+					return err
+				}
 				if err := lab.MendAll(cmd.Context()); err != nil {
 					return err
 				}
@@ -140,6 +145,9 @@ func (s *session) onNodes(cmd *cobra.Command, names []string, act func(faults.La
 		}
 		nodes = append(nodes, node)
 	}
+	if err := needRoot(); err != nil {
+		return err
+	}
 	return act(lab, nodes)
 }
 
@@ -154,6 +162,14 @@ func (s *session) region(args []string) (faults.Lab, topology.Region, error) {
 	}
 	region, err := lab.Region(args[0])
 	return lab, region, err
+}
+
+// needRoot refuses what would fail halfway: the lab's machines belong to root.
+func needRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the lab's machines belong to root; run the command with sudo")
+	}
+	return nil
 }
 
 func done(cmd *cobra.Command, format string, values ...any) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/faults"
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
 func newStatus(s *session) *cobra.Command {
@@ -24,6 +25,9 @@ func newStatus(s *session) *cobra.Command {
 			}
 			lab, err := faults.Load(s.folder)
 			if err != nil {
+				return err
+			}
+			if err := needRoot(); err != nil {
 				return err
 			}
 			status, err := lab.Status(cmd.Context())
@@ -72,7 +76,7 @@ func newKubeconfig(s *session) *cobra.Command {
 	kubeconfig := &cobra.Command{Use: "kubeconfig", Short: "Print the administrator's kubeconfig, or where it is",
 		Example: "  export KUBECONFIG=$(lab kubeconfig --path)\n  lab kubeconfig > kubeconfig", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := faults.Load(s.folder); err != nil {
+			if _, _, err := topology.Load(s.folder); err != nil {
 				return err
 			}
 			if pathOnly {

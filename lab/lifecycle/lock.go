@@ -12,8 +12,8 @@ import (
 // Lock makes sure that one process at a time brings the lab of the folder up or down. The kernel releases it when that
 // process ends, however it ends.
 func Lock(folder topology.Folder, doing string) (unlock func(), err error) {
-	if err := os.MkdirAll(string(folder), 0o700); err != nil {
-		return nil, fmt.Errorf("make the lab's data folder: %w", err)
+	if err := own(folder); err != nil {
+		return nil, err
 	}
 	file, err := os.OpenFile(folder.Lock(), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -27,4 +27,24 @@ func Lock(folder topology.Folder, doing string) (unlock func(), err error) {
 	_ = file.Truncate(0)
 	_, _ = fmt.Fprintf(file, "lab %s, process %d\n", doing, os.Getpid())
 	return func() { _ = file.Close() }, nil
+}
+
+// own makes the data folder, or refuses one that holds other things: what is in it is removed by `lab down`.
+func own(folder topology.Folder) error {
+	if err := os.MkdirAll(string(folder), 0o700); err != nil {
+		return fmt.Errorf("make the lab's data folder: %w", err)
+	}
+	for _, sign := range []string{folder.Lock(), folder.Cache()} {
+		if _, err := os.Stat(sign); err == nil {
+			return nil
+		}
+	}
+	entries, err := os.ReadDir(string(folder))
+	if err != nil {
+		return fmt.Errorf("look into the lab's data folder: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s holds other things (%s) and is not a lab's data folder; name a new or empty one with --dir", folder, entries[0].Name())
+	}
+	return nil
 }

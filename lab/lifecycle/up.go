@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
 	"github.com/shodo-ecosystem/fukkyu/lab/cluster"
@@ -32,6 +33,9 @@ const readyPatience = 3 * time.Minute
 // starts again what is missing. Talk goes to out.
 func Up(ctx context.Context, folder topology.Folder, state topology.State, out io.Writer) (topology.Lab, error) {
 	if err := check(&state); err != nil {
+		return topology.Lab{}, err
+	}
+	if err := checkDisk(folder); err != nil {
 		return topology.Lab{}, err
 	}
 	lab, err := settle(folder, &state)
@@ -57,9 +61,6 @@ func Up(ctx context.Context, folder topology.Folder, state topology.State, out i
 
 // check refuses what cannot work before anything is touched.
 func check(state *topology.State) error {
-	if os.Geteuid() != 0 {
-		return errors.New("the lab makes namespaces, mounts and network links and needs root; run it with sudo")
-	}
 	if state.Kubernetes == "" {
 		return errors.New("no kubernetes binary given: build lab/kubernetes and name it by --kubernetes or LAB_KUBERNETES")
 	}
@@ -75,6 +76,21 @@ func check(state *topology.State) error {
 			return fmt.Errorf("find the %s: %w", what, err)
 		}
 		*path = absolute
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("the lab makes namespaces, mounts and network links and needs root; run it with sudo")
+	}
+	return nil
+}
+
+// checkDisk refuses a data folder no machine can have its disk in.
+func checkDisk(folder topology.Folder) error {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(string(folder), &stat); err != nil {
+		return fmt.Errorf("look at the file system of %s: %w", folder, err)
+	}
+	if stat.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return fmt.Errorf("%s is on an overlay file system, which cannot hold the disks of machines; name a folder on a real one with --dir", folder)
 	}
 	return nil
 }
