@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
@@ -36,6 +36,7 @@ type estate struct {
 	found      kubernetes.Estate
 	answersSQL bool
 	answersPod bool
+	stillHears bool // a replica hears the primary again and again
 	powerState string
 	servers    []postgres.Server
 	timeline   uint32
@@ -164,6 +165,10 @@ func (e *estate) registerPostgres() {
 		return postgres.ProbeServerResult{TCP: e.answersSQL, SQL: e.answersSQL, Said: "no answer"}, nil
 	})
 	handle(e, "ReadServers", func(postgres.ReadServersParams) (postgres.ReadServersResult, error) {
+		if e.stillHears {
+			e.servers = slices.Clone(e.servers)
+			e.servers[0].LastHeard = e.servers[0].LastHeard.Add(time.Millisecond)
+		}
 		return postgres.ReadServersResult{Servers: e.servers, At: e.Now()}, nil
 	})
 	handle(e, "StopReceiving", func(postgres.StopReceivingParams) (postgres.StopReceivingResult, error) {
@@ -235,5 +240,3 @@ func factsOf(question *report.Question) string {
 	}
 	return said
 }
-
-const mockAny = mock.Anything
