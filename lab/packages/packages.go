@@ -36,7 +36,7 @@ func Ensure(ctx context.Context, root string, out io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(archives, "partial"), 0o755); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "packages: fetching", wanted, "(about 40 MB, once)")
+	fmt.Fprintln(out, "packages: fetching", wanted, "(about 55 MB, once)")
 	if err := download(ctx, archives); err != nil {
 		return err
 	}
