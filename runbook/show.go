@@ -44,3 +44,8 @@ func (r *Run) upsert(ctx workflow.Context) {
 func (r *Run) publish(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, r.report.Status())
 }
+
+// Attributes lists the search attributes.
+func Attributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{AttributePlan, AttributeScenario, AttributeMode, AttributePhase, AttributeOutcome, AttributeDeadline}
+}

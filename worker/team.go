@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
+	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/activities/pin"
+	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
+	"github.com/shodo-ecosystem/fukkyu/activities/power"
+	"github.com/shodo-ecosystem/fukkyu/internal/build"
+	"github.com/shodo-ecosystem/fukkyu/plan"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+)
+
+const (
+	// drainTimeout is how long activities may go on after SIGTERM. Longer than any of their patiences, shorter than the grace
+	// period of the worker's pod.
+	drainTimeout = 30 * time.Second
+	// stickyTimeout is how long Temporal offers a workflow task to the worker that had the workflow last: the pause that a
+	// recovery makes when that worker has died.
+	stickyTimeout = time.Second
+	// heartbeatThrottle lets heartbeats through to the server. The SDK's own limit of 60 s would hide a dead worker.
+	heartbeatThrottle = 400 * time.Millisecond
+)
+
+// team is one Temporal worker for each task queue: one for workflows, one for each region's activities.
+type team struct {
+	workers []worker.Worker
+	queues  []string
+}
+
+func newTeam(connection client.Client, namespace string, pinned plan.Pinned, site plan.Site) (*team, error) {
+	clusters, err := kubernetes.Connect(site)
+	if err != nil {
+		return nil, err
+	}
+	t := &team{}
+	home := t.add(connection, runbook.Queue)
+	workflows.Register(home)
+	home.RegisterActivity(&pin.Activities{Pinned: pinned, Build: build.Version()})
+	for _, region := range site.Regions {
+		place := t.add(connection, runbook.RegionQueue(region.Name))
+		place.RegisterActivity(kubernetes.New(clusters))
+		place.RegisterActivity(lease.New(clusters, holders{connection: connection, namespace: namespace}))
+		place.RegisterActivity(postgres.New(kubernetes.Credentials{Clusters: clusters, Plan: pinned.Plan, Site: site}))
+		place.RegisterActivity(power.New(site))
+		place.RegisterActivity(application.New(site))
+	}
+	return t, nil
+}
+
+func (t *team) add(connection client.Client, queue string) worker.Worker {
+	member := worker.New(connection, queue, worker.Options{
+		WorkerStopTimeout:                drainTimeout,
+		StickyScheduleToStartTimeout:     stickyTimeout,
+		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
+		DefaultHeartbeatThrottleInterval: heartbeatThrottle,
+		DisableRegistrationAliasing:      true, // a type that is not registered is an error, not a guess
+		Interceptors:                     append([]interceptor.WorkerInterceptor{&heartbeats{}}, faultPoints()...),
+	})
+	t.workers, t.queues = append(t.workers, member), append(t.queues, queue)
+	return member
+}
+
+func (t *team) start() error {
+	for i, member := range t.workers {
+		if err := member.Start(); err != nil {
+			return fmt.Errorf("start the worker of task queue %s: %w", t.queues[i], err)
+		}
+	}
+	return nil
+}
+
+// stop drains the workers all together, so that the timeout counts once.
+func (t *team) stop() {
+	done := make(chan struct{})
+	for _, member := range slices.Backward(t.workers) {
+		go func() {
+			member.Stop()
+			done <- struct{}{}
+		}()
+	}
+	for range t.workers {
+		<-done
+	}
+}
+
+// holders asks Temporal whether the run that holds a lease is closed.
+type holders struct {
+	connection client.Client
+	namespace  string
+}
+
+// Closed looks up "workflow ID/run ID". A run that Temporal no longer knows is closed, and has been for the namespace's retention.
+func (h holders) Closed(ctx context.Context, holder string) (bool, time.Time, error) {
+	cut := strings.LastIndexByte(holder, '/')
+	if cut < 0 {
+		return false, time.Time{}, fmt.Errorf("holder %q is not a workflow and a run", holder)
+	}
+	described, err := h.connection.DescribeWorkflowExecution(ctx, holder[:cut], holder[cut+1:])
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return true, time.Time{}, nil
+	}
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	closed := described.GetWorkflowExecutionInfo().GetCloseTime()
+	if closed == nil {
+		return false, time.Time{}, nil
+	}
+	return true, closed.AsTime(), nil
+}
