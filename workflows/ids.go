@@ -1,18 +1,21 @@
 package workflows
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 )
 
-// DatabaseFailoverID is the workflow ID of the failover of a database. Two people who start it at the same time meet here;
-// what really keeps two recoveries apart is the lease, because anybody can choose another ID. A rehearsal has an ID of its
-// own, so that it never stands in the way of a recovery.
+// DatabaseFailoverID is the workflow ID of the failover of a database; a sender who does not know the plan's name leaves it
+// empty. Two people who start the same failover at the same time meet here; what really keeps two recoveries apart is the
+// lease, because anybody can choose another ID. A rehearsal has an ID of its own, so that it never stands in a recovery's way.
 func DatabaseFailoverID(plan, database string, mode runbook.Mode) string {
-	id := fmt.Sprintf("database-failover/%s/%s", plan, database)
+	parts := []string{"database-failover"}
 	if mode == runbook.Rehearse {
-		return "rehearse-" + id
+		parts = []string{"rehearse", "database-failover"}
 	}
-	return id
+	if plan != "" {
+		parts = append(parts, plan)
+	}
+	return strings.Join(append(parts, database), "/")
 }

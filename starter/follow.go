@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+const (
+	// followInterval is the pause between two looks at a run: quick enough for a person, light enough for a worker at work.
+	followInterval = 250 * time.Millisecond
+	// queryTimeout bounds one look, which needs a live worker.
+	queryTimeout = 2 * time.Second
+	// silence is how long no worker may answer before the person is told.
+	silence = 5 * time.Second
+)
+
+// follower prints what happens in a run, and its report in the end.
+type follower struct {
+	session    *session
+	connection client.Client
+	run        client.WorkflowRun
+	approveAs  string
+	talk       io.Writer
+
+	printed  int       // entries of the timeline
+	asked    int       // the question that was shown last
+	approved int       // the question that was answered last in advance
+	heard    time.Time // when a worker answered last
+	told     bool      // that none does
+}
+
+// toTheEnd follows the run until it ends, or until the person has seen enough.
+func (f *follower) toTheEnd(ctx context.Context, out io.Writer) error {
+	ended := make(chan error, 1)
+	var final report.Report
+	go func() { ended <- f.run.Get(ctx, &final) }()
+	f.heard = time.Now()
+	ticker := time.NewTicker(followInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return f.detached()
+			}
+			return f.conclude(final, err, out)
+		case <-ctx.Done():
+			return f.detached()
+		case <-ticker.C:
+			f.look(ctx)
+		}
+	}
+}
+
+func (f *follower) detached() error {
+	id := f.run.GetID()
+	return &exit{code: exitWaiting, err: fmt.Errorf("stopped watching, the run goes on; see fukkyu status %s, stop it with fukkyu abort %s --by NAME", id, id)}
+}
+
+// look asks the run how it stands and prints what is new.
+func (f *follower) look(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	now, err := statusOf(asking, f.connection, f.run.GetID(), f.run.GetRunID())
+	if err != nil {
+		if time.Since(f.heard) > silence && !f.told && ctx.Err() == nil {
+			fmt.Fprintf(f.talk, "no worker answers (%s); the run waits for one\n", brief(err))
+			f.told = true
+		}
+		return
+	}
+	f.heard, f.told = time.Now(), false
+	f.printNew(now)
+	f.answerInAdvance(ctx, now)
+}
+
+func (f *follower) printNew(now report.Report) {
+	for _, entry := range now.Timeline[min(f.printed, len(now.Timeline)):] {
+		where := ""
+		if entry.Step != "" {
+			where = entry.Step + ": "
+		}
+		fmt.Fprintf(f.talk, "%8.3fs  %s%s\n", entry.At.Sub(now.Clocks.Declared).Seconds(), where, entry.Text)
+	}
+	f.printed = len(now.Timeline)
+	if question := now.Question; question != nil && question.Number > f.asked {
+		f.asked = question.Number
+		fmt.Fprint(f.talk, question.Text+"\n")
+		for _, fact := range question.Facts {
+			fmt.Fprintf(f.talk, "    %s: %s\n", fact.Name, fact.Value)
+		}
+		if f.approveAs == "" {
+			for _, verb := range question.Answers {
+				fmt.Fprintf(f.talk, "    %s\n", question.ExampleCommand(verb, now.WorkflowID))
+			}
+		}
+	}
+}
+
+// answerInAdvance approves in the name of the person who agreed before the run began. It never answers for an operator.
+func (f *follower) answerInAdvance(ctx context.Context, now report.Report) {
+	question := now.Question
+	if f.approveAs == "" || question == nil || question.Number <= f.approved || question.Answers[0] != runbook.Approve {
+		return
+	}
+	f.approved = question.Number
+	decision := runbook.Decision{Question: question.Number, By: f.approveAs, Comment: "agreed in advance (--approve-as)"}
+	if _, err := deliver(ctx, f.connection, f.run.GetID(), runbook.Approve, decision); err != nil {
+		fmt.Fprintf(f.talk, "the approval of %s was not taken: %s\n", f.approveAs, err)
+	}
+}
+
+// conclude prints the report and turns the outcome into the exit code.
+func (f *follower) conclude(final report.Report, err error, out io.Writer) error {
+	if err != nil {
+		return ended(err)
+	}
+	f.printNew(final)
+	if err := f.session.print(out, final); err != nil {
+		return err
+	}
+	return outcomeExit(final)
+}
+
+// ended turns the error of a run into ours.
+func ended(err error) error {
+	var application *temporal.ApplicationError
+	switch {
+	case runbook.IsRefused(err) && errors.As(err, &application):
+		return refused("%s", application.Message())
+	case errors.As(err, &application):
+		return fmt.Errorf("the run failed: %s", application.Message())
+	default:
+		return fmt.Errorf("the run failed: %w", err)
+	}
+}
+
+// outcomeExit is silent: the report has said everything.
+func outcomeExit(final report.Report) error {
+	silent := errors.New("")
+	switch final.Outcome {
+	case report.Recovered, report.Rehearsed:
+		return nil
+	case report.RecoveredLate, report.RecoveredUnproven:
+		return &exit{code: exitLate, err: silent}
+	case report.RolledBack, report.Refused:
+		return &exit{code: exitRefused, err: silent}
+	default:
+		return &exit{code: exitIncomplete, err: silent}
+	}
+}
+
+// print writes a report in the form that was asked for.
+func (s *session) print(out io.Writer, final report.Report) error {
+	if s.output == outputJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(final)
+	}
+	_, err := io.WriteString(out, final.Markdown())
+	return err
+}
+
+// statusOf asks a run for its report as it stands. It needs a live worker.
+func statusOf(ctx context.Context, connection client.Client, id, runID string) (report.Report, error) {
+	var now report.Report
+	answer, err := connection.QueryWorkflow(ctx, id, runID, runbook.StatusQuery)
+	if err != nil {
+		return now, err
+	}
+	return now, answer.Get(&now)
+}
+
+func brief(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+)
+
+func (s *session) runCommand() *cobra.Command {
+	command := group(&cobra.Command{Use: "run", Short: "Run a recovery", Example: `  fukkyu run database-failover --database shodo --by yuki --reason "node-a1 is dead"`})
+	command.AddCommand(s.databaseFailoverCommand(runbook.Live))
+	return command
+}
+
+func (s *session) rehearseCommand() *cobra.Command {
+	command := group(&cobra.Command{Use: "rehearse", Short: "Ask every guard of a recovery and change nothing", Example: "  fukkyu rehearse database-failover --database shodo --by yuki"})
+	command.AddCommand(s.databaseFailoverCommand(runbook.Rehearse))
+	return command
+}
+
+// failoverFlags are what a person says to start a failover.
+type failoverFlags struct {
+	database, by, reason, plan, impact, workflowID, approveAs string
+	overrides                                                 []string
+	resume, detach                                            bool
+}
+
+func (s *session) databaseFailoverCommand(mode runbook.Mode) *cobra.Command {
+	var f failoverFlags
+	command := &cobra.Command{
+		Use:   "database-failover",
+		Short: "Replace a dead PostgreSQL primary by a replica",
+		Long: `Database-failover confirms that the primary is gone, chooses the replica that lost least, asks for approval, fences the old
+primary and proves that it is stopped, promotes, points the applications at the new primary and restores redundancy.
+
+Ctrl-C only stops watching: the run goes on. To stop the run, use fukkyu abort.`,
+		Example: fmt.Sprintf("  fukkyu %s database-failover --database shodo --by yuki --reason \"node-a1 is dead\"\n"+
+			"  fukkyu %s database-failover --database shodo --by yuki --override unproven-fence --reason \"the site burns\"", verbOf(mode), verbOf(mode)),
+		Args: noArguments,
+		RunE: func(command *cobra.Command, _ []string) error { return s.databaseFailover(command, mode, f) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&f.database, "database", "", "database of the plan (required)")
+	flags.StringVar(&f.by, "by", "", "your name (required)")
+	flags.StringVar(&f.reason, "reason", "", "why; needed with --override")
+	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
+	flags.StringVar(&f.plan, "plan", "", "name of the plan that the worker must have")
+	flags.StringVar(&f.impact, "impact-started", "", "since when users are without service: a time like 2026-11-23T03:00:00+09:00, or how long ago, like 5m")
+	flags.BoolVar(&f.resume, "continue", false, "continue a failover that stopped after its promotion")
+	flags.StringVar(&f.workflowID, "workflow-id", "", "workflow ID instead of the usual one")
+	flags.BoolVar(&f.detach, "detach", false, "do not wait for the end")
+	if mode == runbook.Live {
+		flags.StringVar(&f.approveAs, "approve-as", "", "answer this run's approvals at once in this person's name, who agreed in advance")
+	}
+	return command
+}
+
+func verbOf(mode runbook.Mode) string {
+	if mode == runbook.Rehearse {
+		return "rehearse"
+	}
+	return "run"
+}
+
+// request turns the flags into the workflow's argument.
+func (f failoverFlags) request(mode runbook.Mode, now time.Time) (workflows.DatabaseFailoverRequest, error) {
+	request := workflows.DatabaseFailoverRequest{
+		Request:  runbook.Request{Plan: f.plan, Mode: mode, By: f.by, Reason: f.reason, Continue: f.resume},
+		Database: f.database,
+	}
+	switch {
+	case f.database == "":
+		return request, usage("--database is missing, for example --database shodo")
+	case f.by == "":
+		return request, usage("--by is missing: your name, for example --by yuki")
+	case len(f.overrides) > 0 && f.reason == "":
+		return request, usage("--override needs a --reason, which stands in the report")
+	}
+	for _, guard := range f.overrides {
+		request.Overrides = append(request.Overrides, runbook.Override{Guard: guard, Reason: f.reason})
+	}
+	var err error
+	request.ImpactStarted, err = parseMoment(f.impact, now)
+	return request, err
+}
+
+// parseMoment reads a time, or how long ago something was. Empty is no time.
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil {
+		return now.Add(-ago.Abs()), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, usage("--impact-started %q is neither a time like 2026-11-23T03:00:00+09:00 nor a duration like 5m", text)
+	}
+	return at, nil
+}
+
+func (s *session) databaseFailover(command *cobra.Command, mode runbook.Mode, f failoverFlags) error {
+	request, err := f.request(mode, time.Now())
+	if err != nil {
+		return err
+	}
+	connection, err := s.connect(command)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	id := f.workflowID
+	if id == "" {
+		id = workflows.DatabaseFailoverID(f.plan, request.Database, mode)
+	}
+	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: runbook.Queue,
+		StaticSummary:                            fmt.Sprintf("database %s, %s, asked for by %s", request.Database, mode, request.By),
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		// No timeout: it would cut a recovery, and its undo, in the middle.
+	}, workflows.DatabaseFailoverName, request)
+	var running *serviceerror.WorkflowExecutionAlreadyStarted
+	switch {
+	case errors.As(err, &running):
+		return refused("%s is running already; watch it with: fukkyu status %s", id, id)
+	case err != nil:
+		return fmt.Errorf("start %s: %w", id, err)
+	}
+	fmt.Fprintf(command.ErrOrStderr(), "started %s, run %s\n", run.GetID(), run.GetRunID())
+	if f.detach {
+		fmt.Fprintf(command.ErrOrStderr(), "watch it with: fukkyu status %s\n", run.GetID())
+		return &exit{code: exitWaiting, err: errors.New("")}
+	}
+	follower := &follower{session: s, connection: connection, run: run, approveAs: f.approveAs, talk: command.ErrOrStderr()}
+	return follower.toTheEnd(command.Context(), command.OutOrStdout())
+}
