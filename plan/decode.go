@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,8 +72,12 @@ func (d *document) failAt(place *token.Position, path, format string, args ...an
 	d.errors = append(d.errors, failure)
 }
 
-// wrong reports a value that decoded but is not valid. A field that is missing is reported where its parent stands.
+// wrong reports a value that decoded but is not valid. A field that is missing is reported where its parent stands, one that
+// could not be read is not reported again.
 func (d *document) wrong(path, format string, args ...any) {
+	if slices.ContainsFunc(d.errors, func(known Error) bool { return known.Path == path }) {
+		return
+	}
 	for at := path; ; at = parentOf(at) {
 		if place, found := d.places[at]; found || at == "" {
 			d.failAt(place, path, format, args...)
