@@ -151,7 +151,7 @@ func Delegate(path string) error {
 	return nil
 }
 
-// freezer returns the file that freezes the group, the words it knows, and the tree it is in.
+// freezer returns the file that freezes the group and the words for it.
 func (g Group) freezer() (file, frozen, thawed string) {
 	if Unified() {
 		return filepath.Join(Root, g.Tag, g.Machine, "cgroup.freeze"), "1", "0"

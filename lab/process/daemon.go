@@ -74,7 +74,7 @@ func (d Daemon) Stop(ctx context.Context) error {
 			return fmt.Errorf("stop %s: %w", d.Name, err)
 		}
 	}
-	return errors.Join(removeIfThere(d.pidFile()))
+	return removeIfThere(d.pidFile())
 }
 
 // StopAll ends every daemon of the lab in the folder.
