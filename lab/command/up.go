@@ -32,6 +32,9 @@ func newUp(s *session) *cobra.Command {
 				return interrupted(cmd.Context(), err)
 			}
 			fmt.Fprintf(talk, "machines: %d nodes Ready after %.1f s\n", len(lab.Nodes()), time.Since(begun).Seconds())
+			if err := estateUp(cmd, s, talk); err != nil {
+				return interrupted(cmd.Context(), err)
+			}
 			fmt.Fprintf(talk, "the lab is up after %.1f s; look at it with: lab status; take it away with: lab down\n", time.Since(begun).Seconds())
 			return nil
 		},

@@ -43,6 +43,9 @@ func (f Folder) WorkerKubeconfig() string { return f.path("worker.kubeconfig") }
 // PowerPassword is the file with the password of the power switch's user "operator".
 func (f Folder) PowerPassword() string { return f.path("power-password") }
 
+// EstatePasswords has the passwords of the database's roles, made once for each lab.
+func (f Folder) EstatePasswords() string { return f.path("estate-passwords.json") }
+
 // Cache holds what is expensive to make again: downloaded and unpacked packages.
 func (f Folder) Cache() string { return f.path("cache") }
 

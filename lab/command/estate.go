@@ -1,0 +1,80 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shodo-ecosystem/fukkyu/lab/estate"
+	"github.com/shodo-ecosystem/fukkyu/lab/lifecycle"
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
+)
+
+// estates are the estates of the lab that is up, one in each region.
+func (s *session) estates() ([]estate.Estate, error) {
+	lab, state, err := topology.Load(s.folder)
+	if err != nil {
+		return nil, err
+	}
+	var estates []estate.Estate
+	for _, region := range lab.Regions {
+		estates = append(estates, estate.Estate{Lab: lab, Folder: s.folder, State: state, Region: region})
+	}
+	return estates, nil
+}
+
+// estateUp brings the estate up on machines that are Ready. A lab without the estate's program is machines alone.
+func estateUp(cmd *cobra.Command, s *session, talk io.Writer) error {
+	estates, err := s.estates()
+	if err != nil {
+		return err
+	}
+	for _, e := range estates {
+		if e.State.Shodo == "" {
+			fmt.Fprintln(talk, "estate: left out, because no program is given by --shodo or LAB_SHODO")
+			continue
+		}
+		begun := time.Now()
+		fmt.Fprintln(talk, "estate: waiting for databases and services to be Ready")
+		if err := e.Up(cmd.Context()); err != nil {
+			return err
+		}
+		fmt.Fprintf(talk, "estate: Ready after %.1f s\n", time.Since(begun).Seconds())
+	}
+	return nil
+}
+
+// newReset is `lab reset`: the database as it was at the very first start.
+func newReset(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:     "reset",
+		Short:   "Put the database back to its first state, empty, whatever recoveries have made of it",
+		Example: "  lab mend all && lab reset",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			unlock, err := lifecycle.Lock(s.folder, "reset")
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			estates, err := s.estates()
+			if err != nil {
+				return err
+			}
+			for _, e := range estates {
+				if e.State.Shodo == "" {
+					return errors.New("this lab has no estate; bring one up with --shodo")
+				}
+				begun := time.Now()
+				if err := e.Reset(cmd.Context()); err != nil {
+					return interrupted(cmd.Context(), err)
+				}
+				fmt.Fprintf(cmd.ErrOrStderr(), "the database of %s is as at its first start, after %.1f s\n", e.Region.Name, time.Since(begun).Seconds())
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,120 @@
+package estate
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/lab/authority"
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
+)
+
+const (
+	// readyPatience is how long the estate may take until everything in it is Ready. Two slow cores need about 20 s.
+	readyPatience = 3 * time.Minute
+	// lookEvery is the pause between two looks at what is not Ready yet.
+	lookEvery = 200 * time.Millisecond
+	// tokenLife is how long the worker's token is valid: longer than a lab is kept.
+	tokenLife = "720h"
+)
+
+// Up makes the estate, or what of it is missing, and returns when everything in it is Ready.
+func (e Estate) Up(ctx context.Context) error {
+	v, err := e.values()
+	if err != nil {
+		return err
+	}
+	foundation, err := render("foundation.yaml", v)
+	if err != nil {
+		return err
+	}
+	if _, err := e.kubectl(ctx, foundation, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+		return err
+	}
+	if err := e.createDatabase(ctx, v); err != nil {
+		return err
+	}
+	if err := e.equipWorker(ctx); err != nil {
+		return err
+	}
+	return e.AwaitReady(ctx)
+}
+
+// createDatabase creates what recoveries change, once.
+func (e Estate) createDatabase(ctx context.Context, v values) error {
+	there, err := e.kubectl(ctx, nil, "get", "configmap", "postgres-role", "-n", "shodo", "--ignore-not-found", "-o", "name")
+	if err != nil || there != "" {
+		return err
+	}
+	database, err := render("database.yaml", v)
+	if err != nil {
+		return err
+	}
+	_, err = e.kubectl(ctx, database, "apply", "-f", "-")
+	return err
+}
+
+// equipWorker writes what a recovery worker is given: the product's own permissions, a token for them, and the site file.
+func (e Estate) equipWorker(ctx context.Context) error {
+	if e.State.Deployments == "" {
+		return nil
+	}
+	if _, err := e.kubectl(ctx, nil, "apply", "-f", filepath.Join(e.State.Deployments, "rbac.yaml")); err != nil {
+		return err
+	}
+	token, err := e.kubectl(ctx, nil, "create", "token", "fukkyu-worker", "-n", "fukkyu", "--duration", tokenLife)
+	if err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(filepath.Join(e.Folder.Authority(e.Region.Name), authority.CA+".crt"))
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := render("worker.kubeconfig", struct {
+		Region    topology.Region
+		CA, Token string
+	}{e.Region, base64.StdEncoding.EncodeToString(ca), token})
+	if err != nil {
+		return err
+	}
+	site, err := render("site.yaml", struct {
+		Region                                          topology.Region
+		WorkerKubeconfig, PowerURL, PowerPassword, Host string
+		Services                                        []Service
+	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services()})
+	if err != nil {
+		return err
+	}
+	if err := topology.WriteFile(e.Folder.WorkerKubeconfig(), kubeconfig, 0o600); err != nil {
+		return err
+	}
+	return topology.WriteFile(e.Folder.Site(), site, 0o644)
+}
+
+// AwaitReady returns when every pod of the estate is Ready and as many are there as are wanted.
+func (e Estate) AwaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	seen := "nothing yet"
+	for {
+		unready, err := e.unready(ctx)
+		switch {
+		case err != nil:
+			seen = err.Error()
+		case unready == "":
+			return nil
+		default:
+			seen = unready
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the estate is not Ready after %s: %s; see lab status and %s", readyPatience, seen, e.Folder.Logs())
+		case <-ticker.C:
+		}
+	}
+}

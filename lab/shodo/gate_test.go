@@ -1,0 +1,29 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDecide_OnlyTheNamedPodStartsAsAPrimary(t *testing.T) {
+	cases := []struct {
+		name string
+		seen situation
+		want action
+	}{
+		{"first start of the estate", situation{Pod: "a", Primary: "a"}, initialise},
+		{"the primary restarts", situation{Pod: "a", Primary: "a", Data: true, Epoch: 3}, startAsIs},
+		{"a replica restarts", situation{Pod: "b", Primary: "a", Data: true, Standby: true}, startAsIs},
+		{"the chosen replica restarts before its promotion", situation{Pod: "b", Primary: "b", Data: true, Standby: true, Epoch: 1}, startAsIs},
+		{"the old primary comes back between fence and promotion", situation{Pod: "a", Data: true, Epoch: 1}, hold},
+		{"the old primary comes back after the promotion", situation{Pod: "a", Primary: "b", Data: true, Epoch: 1}, setAside},
+		{"a new replica", situation{Pod: "c", Primary: "b", Epoch: 1}, clone},
+		{"a new replica while nobody is primary", situation{Pod: "c", Epoch: 1}, hold},
+		{"the primary has lost its data", situation{Pod: "a", Primary: "a", Epoch: 1}, hold},
+		{"a replica restarts while nobody is primary", situation{Pod: "b", Data: true, Standby: true, Epoch: 1}, startAsIs},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, decide(c.seen)) })
+	}
+}

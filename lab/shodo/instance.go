@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// binaries is where the system's packages have PostgreSQL's programs.
+const binaries = "/usr/lib/postgresql/15/bin"
+
+// fresh is where a data directory is made before it is put in place complete.
+const fresh = "/data/pgdata.new"
+
+// configuration is added to what initdb writes. The time limits make a lost connection known within seconds.
+const configuration = `
+listen_addresses = '*'
+unix_socket_directories = '/tmp'
+max_connections = 100
+shared_buffers = 32MB
+wal_level = replica
+hot_standby = on
+max_wal_senders = 10
+wal_keep_size = 512MB
+wal_receiver_timeout = 5s
+wal_sender_timeout = 5s
+wal_retrieve_retry_interval = 500ms
+wal_receiver_status_interval = 1s
+tcp_user_timeout = 3000
+password_encryption = 'scram-sha-256'
+log_line_prefix = '%m [%p] '
+`
+
+const access = `local all all trust
+host all all all scram-sha-256
+host replication replicator,fukkyu all scram-sha-256
+`
+
+// initialiseDatabase makes the estate's database and its roles. It is complete or not there at all.
+func initialiseDatabase(ctx context.Context) error {
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := run(ctx, nil, "initdb", "--pgdata", fresh, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--data-checksums", "--no-sync"); err != nil {
+		return err
+	}
+	config, err := os.OpenFile(filepath.Join(fresh, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := config.WriteString(configuration); err != nil {
+		return err
+	}
+	if err := config.Close(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(fresh, "pg_hba.conf"), []byte(access), 0o600); err != nil {
+		return err
+	}
+	for _, statements := range []struct{ database, sql string }{{"postgres", roles()}, {"shodo", createTable + "; ALTER TABLE writes OWNER TO shodo"}} {
+		if err := run(ctx, strings.NewReader(statements.sql+"\n"), "postgres", "--single", "-j", "-D", fresh, statements.database); err != nil {
+			return err
+		}
+	}
+	return os.Rename(fresh, dataFolder)
+}
+
+// roles creates the roles and the database, in the form that single-user mode reads: statements end with an empty line.
+func roles() string {
+	quoted := func(variable string) string {
+		return "'" + strings.ReplaceAll(os.Getenv(variable), "'", "''") + "'"
+	}
+	return strings.Join([]string{
+		"ALTER ROLE postgres PASSWORD " + quoted("SUPERUSER_PASSWORD") + ";",
+		"CREATE ROLE shodo LOGIN PASSWORD " + quoted("SHODO_PASSWORD") + ";",
+		"CREATE ROLE replicator LOGIN REPLICATION PASSWORD " + quoted("REPLICATOR_PASSWORD") + ";",
+		"CREATE ROLE fukkyu LOGIN SUPERUSER REPLICATION PASSWORD " + quoted("FUKKYU_PASSWORD") + ";",
+		"CREATE DATABASE shodo OWNER shodo;",
+	}, "\n\n") + "\n"
+}
+
+// clonePrimary copies the primary behind the Service. A copy that was interrupted is begun again.
+func clonePrimary(ctx context.Context, pod string) error {
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	connection := fmt.Sprintf("host=%s user=replicator application_name=%s connect_timeout=2 tcp_user_timeout=3000", os.Getenv("PRIMARY_SERVICE"), pod)
+	if err := os.Setenv("PGPASSWORD", os.Getenv("REPLICATOR_PASSWORD")); err != nil {
+		return err
+	}
+	if err := run(ctx, nil, "pg_basebackup", "--pgdata", fresh, "--dbname", connection, "--wal-method", "stream", "--checkpoint", "fast",
+		"--write-recovery-conf", "--progress", "--no-sync"); err != nil {
+		return err
+	}
+	return os.Rename(fresh, dataFolder)
+}
+
+// run runs one of PostgreSQL's programs; what it prints is in the error when it fails.
+func run(ctx context.Context, input *strings.Reader, program string, args ...string) error {
+	command := exec.CommandContext(ctx, filepath.Join(binaries, program), args...)
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if input != nil {
+		command.Stdin = input
+	}
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(output.String()))
+	}
+	log.Printf("%s is done", program)
+	return nil
+}

@@ -1,0 +1,39 @@
+// Command shodo is the one small program of the lab's estate: the services that users know, and the start gate that every
+// PostgreSQL instance passes before it starts.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = "usage: shodo backend|frontend|ai-server|gate"
+
+func main() {
+	log.SetFlags(log.LstdFlags | log.Lmicroseconds | log.LUTC)
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch os.Args[1] {
+	case "backend":
+		err = runBackend(ctx)
+	case "frontend", "ai-server":
+		err = runFront(ctx, os.Args[1])
+	case "gate":
+		err = runGate(ctx)
+	default:
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Fatalf("%s: %s", os.Args[1], err)
+	}
+}

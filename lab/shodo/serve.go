@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log"
+	"net/http"
+	"time"
+)
+
+// listenAddress is the same for every service: each has a network of its own.
+const listenAddress = ":8080"
+
+// serve answers until ctx ends.
+func serve(ctx context.Context, handler http.Handler) error {
+	server := &http.Server{Addr: listenAddress, Handler: handler, ReadHeaderTimeout: time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close() // requests under way are the customers' to repeat
+	}()
+	log.Printf("serves on %s", listenAddress)
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// reply writes one JSON document.
+func reply(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(value); err != nil {
+		log.Printf("reply: %s", err)
+	}
+}
+
+// fail tells the customer what is wrong.
+func fail(w http.ResponseWriter, status int, err error) {
+	reply(w, status, map[string]string{"error": err.Error()})
+}
+
+// runFront is a service that depends on nothing: the frontend and the AI server of the estate.
+func runFront(ctx context.Context, name string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, map[string]string{"service": name, "status": "ok"})
+	})
+	return serve(ctx, mux)
+}
