@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/lab/estate"
 	"github.com/shodo-ecosystem/fukkyu/lab/lifecycle"
+	"github.com/shodo-ecosystem/fukkyu/lab/temporal"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -27,7 +29,7 @@ func (s *session) estates() ([]estate.Estate, error) {
 }
 
 // estateUp brings the estate up on machines that are Ready. A lab without the estate's program is machines alone.
-func estateUp(cmd *cobra.Command, s *session, talk io.Writer) error {
+func (s *session) estateUp(ctx context.Context, talk io.Writer) error {
 	estates, err := s.estates()
 	if err != nil {
 		return err
@@ -39,11 +41,30 @@ func estateUp(cmd *cobra.Command, s *session, talk io.Writer) error {
 		}
 		begun := time.Now()
 		fmt.Fprintln(talk, "estate: waiting for databases and services to be Ready")
-		if err := e.Up(cmd.Context()); err != nil {
+		if err := e.Up(ctx); err != nil {
 			return err
 		}
 		fmt.Fprintf(talk, "estate: Ready after %.1f s\n", time.Since(begun).Seconds())
 	}
+	return nil
+}
+
+// temporalUp starts Temporal. A lab without the temporal command does without.
+func (s *session) temporalUp(ctx context.Context, talk io.Writer) error {
+	_, state, err := topology.Load(s.folder)
+	if err != nil {
+		return err
+	}
+	if state.Temporal == "" {
+		fmt.Fprintln(talk, "Temporal: left out, because no temporal command is given by --temporal or LAB_TEMPORAL")
+		return nil
+	}
+	server := temporal.Server{Folder: s.folder, State: state}
+	begun := time.Now()
+	if err := server.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(talk, "Temporal: listens on %s, UI at %s, after %.1f s\n", server.Address(), server.UI(), time.Since(begun).Seconds())
 	return nil
 }
 

@@ -2,12 +2,15 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/shodo-ecosystem/fukkyu/lab/balancer"
 	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
+	"github.com/shodo-ecosystem/fukkyu/lab/estate"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/node"
 	"github.com/shodo-ecosystem/fukkyu/lab/power"
@@ -56,5 +59,21 @@ func serve(ctx context.Context, folder topology.Folder) error {
 		}
 		return service.Serve(ctx)
 	})
+	for _, balanced := range balancers(lab) {
+		services.Go(func() error { return balanced.Serve(ctx) })
+	}
 	return services.Wait()
+}
+
+// balancers are one for each service, in front of the node ports of all nodes.
+func balancers(lab topology.Lab) []balancer.Balancer {
+	var all []balancer.Balancer
+	for _, service := range estate.Services() {
+		balanced := balancer.Balancer{Listen: fmt.Sprintf("%s:%d", lab.Host(), service.Port), Check: service.Readiness}
+		for _, node := range lab.Nodes() {
+			balanced.Backends = append(balanced.Backends, fmt.Sprintf("%s:%d", node.Address, service.NodePort))
+		}
+		all = append(all, balanced)
+	}
+	return all
 }

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/lifecycle"
+	"github.com/shodo-ecosystem/fukkyu/lab/temporal"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -27,12 +29,16 @@ func newUp(s *session) *cobra.Command {
 			}
 			defer unlock()
 			talk := cmd.ErrOrStderr()
+			state.Temporal = temporal.Find(state.Temporal)
 			lab, err := lifecycle.Up(cmd.Context(), s.folder, state, talk)
 			if err != nil {
 				return interrupted(cmd.Context(), err)
 			}
 			fmt.Fprintf(talk, "machines: %d nodes Ready after %.1f s\n", len(lab.Nodes()), time.Since(begun).Seconds())
-			if err := estateUp(cmd, s, talk); err != nil {
+			work, ctx := errgroup.WithContext(cmd.Context())
+			work.Go(func() error { return s.estateUp(ctx, talk) })
+			work.Go(func() error { return s.temporalUp(ctx, talk) })
+			if err := work.Wait(); err != nil {
 				return interrupted(cmd.Context(), err)
 			}
 			fmt.Fprintf(talk, "the lab is up after %.1f s; look at it with: lab status; take it away with: lab down\n", time.Since(begun).Seconds())
@@ -44,6 +50,9 @@ func newUp(s *session) *cobra.Command {
 	up.Flags().StringVar(&state.Kubernetes, "kubernetes", os.Getenv("LAB_KUBERNETES"), "path of the kubernetes binary ($LAB_KUBERNETES)")
 	up.Flags().StringVar(&state.Shodo, "shodo", os.Getenv("LAB_SHODO"), "path of the estate's program, static ($LAB_SHODO)")
 	up.Flags().StringVar(&state.Deployments, "deployments", os.Getenv("LAB_DEPLOYMENTS"), "folder of the product's manifests ($LAB_DEPLOYMENTS)")
+	up.Flags().StringVar(&state.Temporal, "temporal", os.Getenv("LAB_TEMPORAL"), "path of the temporal command ($LAB_TEMPORAL, else the one on the PATH)")
+	up.Flags().IntVar(&state.TemporalPort, "temporal-port", 7233, "port of Temporal on 127.0.0.1")
+	up.Flags().IntVar(&state.TemporalUIPort, "temporal-ui-port", 8233, "port of the Temporal UI on 127.0.0.1")
 	return up
 }
 

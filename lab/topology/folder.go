@@ -46,6 +46,15 @@ func (f Folder) PowerPassword() string { return f.path("power-password") }
 // EstatePasswords has the passwords of the database's roles, made once for each lab.
 func (f Folder) EstatePasswords() string { return f.path("estate-passwords.json") }
 
+// Acknowledgements is what the referee remembers.
+func (f Folder) Acknowledgements() string { return f.path("referee.jsonl") }
+
+// RefereeStopped holds the time at which the referee stopped.
+func (f Folder) RefereeStopped() string { return f.path("referee.stopped") }
+
+// Temporal is the file with Temporal's histories.
+func (f Folder) Temporal() string { return f.path("temporal.db") }
+
 // Cache holds what is expensive to make again: downloaded and unpacked packages.
 func (f Folder) Cache() string { return f.path("cache") }
 
