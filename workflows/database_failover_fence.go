@@ -159,6 +159,7 @@ func (f *databaseFailover) seekProof(ctx workflow.Context) (proof, seen string, 
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(off.future, func(workflow.Future) {
 		answer, failure := off.get(ctx)
+		f.machineOff = answer.Off
 		proof, sights, err = weigh(answer.Proof, answer.Seen, failure, sights)
 	})
 	selector.AddFuture(stopped.future, func(workflow.Future) {

@@ -17,6 +17,9 @@ import (
 // streamingPatience is how long one look for streaming replicas lasts. A clone may take many of them.
 const streamingPatience = 20 * time.Second
 
+// healthPatience is how long services may need until they are well again: their pods on the dead machine are replaced meanwhile.
+const healthPatience = 25 * time.Second
+
 // mayGrow chooses the StatefulSet that gets the new replica.
 func (f *databaseFailover) mayGrow(ctx workflow.Context) (runbook.Verdict, error) {
 	if !f.run.Rehearsing() && f.grown.Name == "" {
@@ -33,7 +36,7 @@ func (f *databaseFailover) mayGrow(ctx workflow.Context) (runbook.Verdict, error
 		set = f.setToGrow()
 	}
 	changes := []string{fmt.Sprintf("StatefulSet %s: replicas %d, was %d; the new pod clones the primary", set.Name, set.Replicas+1, set.Replicas)}
-	if f.proof != "" && f.old.UID != "" {
+	if f.machineOff && f.old.UID != "" {
 		changes = append(changes, fmt.Sprintf("pod %s: removed from the API if it hangs on its dead machine; its volume claim and data directory stay", f.old.Pod))
 	}
 	return runbook.Verdict{Seen: fmt.Sprintf("%d replicas are wanted, as before", f.standbys), Changes: changes}, nil
@@ -66,7 +69,7 @@ func (f *databaseFailover) addReplica(ctx workflow.Context) (string, error) {
 // and so its data directory are left alone: rows that only the old primary has are in there.
 func (f *databaseFailover) freeHangingPod(ctx workflow.Context) error {
 	hanging, found := instanceOf(f.estate, f.old.Pod)
-	if !found || f.proof == "" || hanging.UID != f.old.UID || hanging.NodeReady {
+	if !found || !f.machineOff || hanging.UID != f.old.UID {
 		return nil
 	}
 	_, err := begin(f.act(ctx, "remove "+f.old.Pod+", which hangs on its dead machine"), kube.FreePod, kubernetes.FreePodParams{
@@ -100,7 +103,7 @@ func (f *databaseFailover) awaitStreaming(ctx workflow.Context) (postgres.AwaitS
 
 // serviceIsWhole checks at the same time everything that users and the next disaster rely on.
 func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) {
-	health := begin(f.act(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{Services: f.run.Plan.Services})
+	health := begin(f.act(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{Services: f.run.Plan.Services, Patience: healthPatience})
 	integrity := begin(f.act(ctx, "run the integrity queries"), servers.CheckIntegrity, postgres.CheckIntegrityParams{
 		Database: f.database.Name, Catalog: f.database.Catalog, Instance: f.targetAddress(), Queries: f.database.Integrity,
 	})

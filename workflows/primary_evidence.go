@@ -12,15 +12,14 @@ import (
 
 // primaryEvidence is what the estate knows of the primary, each witness apart.
 type primaryEvidence struct {
-	Instance  kubernetes.Instance
-	FromHere  postgres.ProbeServerResult
-	FromPod   kubernetes.ProbeFromPodResult
-	Power     power.ReadPowerResult
-	Before    []postgres.Server // the replicas before the probes …
-	After     []postgres.Server // … and after them: what they heard in between is a sign of life
-	Gathered  time.Time
-	Impact    time.Time // as somebody told, or zero
-	StillHere []string  // the witnesses whom it answers
+	Instance kubernetes.Instance
+	FromHere postgres.ProbeServerResult
+	FromPod  kubernetes.ProbeFromPodResult
+	Power    power.ReadPowerResult
+	Before   []postgres.Server // the replicas before the probes …
+	After    []postgres.Server // … and after them: what they heard in between is a sign of life
+	Gathered time.Time
+	Impact   time.Time // as somebody told, or zero
 }
 
 // heartbeatSlack is the longest that a machine may have lived on after its last heartbeat to Kubernetes: the interval at
@@ -36,7 +35,7 @@ func (e primaryEvidence) answers() []string {
 		witnesses = append(witnesses, "its port accepts connections from the worker ("+e.FromHere.Said+")")
 	}
 	if e.FromPod.Answered {
-		witnesses = append(witnesses, fmt.Sprintf("it answers pod %s (%s)", e.FromPod.From, e.FromPod.Said))
+		witnesses = append(witnesses, e.FromPod.Said)
 	}
 	for _, after := range e.After {
 		if heardBetween(e.Before, after) {
@@ -95,7 +94,7 @@ func (e primaryEvidence) knowledge() primaryKnowledge {
 func (e primaryEvidence) String() string {
 	said := []string{
 		"from the worker: " + e.FromHere.Said,
-		"from a pod in another zone: " + e.FromPod.Said,
+		"from a pod elsewhere: " + e.FromPod.Said,
 		fmt.Sprintf("pod %s is %s on node %s, which is %s", e.Instance.Pod, orNone(e.Instance.Phase), orNone(e.Instance.Node), readiness(e.Instance.NodeReady)),
 		"power: " + e.Power.Said,
 	}

@@ -63,10 +63,12 @@ func (a *Activities) ProbeFromPod(ctx context.Context, params ProbeFromPodParams
 		case err != nil:
 			result.Said = fmt.Sprintf("pod %s could not ask: %s", pod, err)
 			continue
-		case code == accepting, code == rejecting:
-			return ProbeFromPodResult{From: pod, Could: true, Answered: true, Said: said}, nil
+		case code == accepting:
+			return ProbeFromPodResult{From: pod, Could: true, Answered: true, Said: "it accepts connections of pod " + pod}, nil
+		case code == rejecting:
+			return ProbeFromPodResult{From: pod, Could: true, Answered: true, Said: "it rejects connections of pod " + pod}, nil
 		case code == silent:
-			return ProbeFromPodResult{From: pod, Could: true, Said: fmt.Sprintf("pod %s: %s", pod, said)}, nil
+			return ProbeFromPodResult{From: pod, Could: true, Said: "no answer to pod " + pod}, nil
 		}
 		result.Said = fmt.Sprintf("pod %s could not ask: pg_isready ended with %d: %s", pod, code, said)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
 	"github.com/shodo-ecosystem/fukkyu/lab/faults"
+	"github.com/shodo-ecosystem/fukkyu/lab/temporal"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -19,7 +20,7 @@ var services = map[string]string{"api-server": controlplane.APIServer, "etcd": c
 func newBreak(s *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "break",
-		Short: "Break something: power-off, freeze, cut, partition, api-server, etcd",
+		Short: "Break something: power-off, freeze, cut, partition, api-server, etcd, temporal",
 		Long: "Break something. NODE is a node's name, or the word primary for the node under the PostgreSQL primary.\n" +
 			"What was broken is mended with: lab mend NODE, lab mend api-server, lab mend all",
 		Example: "  lab break power-off primary\n  lab break freeze node-a1\n  lab break cut node-c1\n  lab break partition node-a1 node-c1\n  lab break api-server",
@@ -39,6 +40,7 @@ func newBreak(s *session) *cobra.Command {
 	for name, service := range services {
 		command.AddCommand(newStop(s, name, service))
 	}
+	command.AddCommand(newKillTemporal(s))
 	return command
 }
 
@@ -93,10 +95,25 @@ func newStop(s *session, name, service string) *cobra.Command {
 		}}
 }
 
+// newKillTemporal ends Temporal as a crash would; its histories stay in their file.
+func newKillTemporal(s *session) *cobra.Command {
+	return &cobra.Command{Use: "temporal", Short: "Kill Temporal; its histories stay", Example: "  lab break temporal", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, state, err := topology.Load(s.folder)
+			if err != nil {
+				return err
+			}
+			if err := (temporal.Server{Folder: s.folder, State: state}).Kill(cmd.Context()); err != nil {
+				return err
+			}
+			return done(cmd, "Temporal is killed")
+		}}
+}
+
 func newMend(s *session) *cobra.Command {
-	command := &cobra.Command{Use: "mend NODE|api-server|etcd|all", Short: "Undo every fault of a node, of the control plane, or of the lab",
+	command := &cobra.Command{Use: "mend NODE|api-server|etcd|temporal|all", Short: "Undo every fault of a node, of the control plane, or of the lab",
 		Long:    "Undo faults: a node is put back on the network, thawed and switched on, whatever was wrong with it.",
-		Example: "  lab mend node-a1\n  lab mend api-server\n  lab mend all", Args: exactly(1, "NODE, api-server, etcd or all"),
+		Example: "  lab mend node-a1\n  lab mend api-server\n  lab mend all", Args: exactly(1, "NODE, api-server, etcd, temporal or all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if service, known := services[args[0]]; known {
 				lab, region, err := s.region(nil)
@@ -107,6 +124,9 @@ func newMend(s *session) *cobra.Command {
 					return err
 				}
 				return done(cmd, "%s of %s comes back", service, region.Name)
+			}
+			if args[0] == "temporal" {
+				return s.temporalUp(cmd.Context(), cmd.ErrOrStderr())
 			}
 			if args[0] == "all" {
 				lab, err := faults.Load(s.folder)

@@ -36,6 +36,10 @@ func (l Lab) machine(node topology.Node) machine.Machine {
 
 // PowerOff takes the node's power away and returns when it is proven off.
 func (l Lab) PowerOff(ctx context.Context, node topology.Node) error {
+	// Cut first: a machine without power sends nobody a farewell, but the kernel would close its connections in its name.
+	if err := network.Cut(l.Tag(), node.Name); err != nil {
+		return err
+	}
 	return l.machine(node).PowerOff(ctx)
 }
 
