@@ -39,15 +39,19 @@ func (a *Activities) WriteCanary(ctx context.Context, params WriteCanaryParams) 
 	defer cancel()
 	ticker := time.NewTicker(canaryInterval)
 	defer ticker.Stop()
+	said := "nothing"
 	for attempt := 1; ; attempt++ {
 		at, err := a.writeOnce(ctx, strings.TrimSuffix(base, "/"), params)
 		if err == nil {
 			return WriteCanaryResult{At: at, Attempts: attempt}, nil
 		}
+		if ctx.Err() == nil || attempt == 1 { // that our own patience ended during a try says less than the try before
+			said = err.Error()
+		}
 		select {
 		case <-ctx.Done():
 			return WriteCanaryResult{}, failure.Transient(failure.NotReady, "write through %s: not acknowledged within %s, %d tries; the last said: %s",
-				params.Canary.Service, params.Patience, attempt, err)
+				params.Canary.Service, params.Patience, attempt, said)
 		case <-ticker.C:
 		}
 	}

@@ -9,6 +9,9 @@ import (
 // streamingInterval is the pause between two looks at who streams. A clone takes seconds at least.
 const streamingInterval = 100 * time.Millisecond
 
+// lookTimeout bounds one look, so that a primary that hangs once is asked again.
+const lookTimeout = 2 * time.Second
+
 // AwaitStreamingParams names the primary and how many replicas it should have.
 type AwaitStreamingParams struct {
 	Database string        `json:"database"`
@@ -26,19 +29,24 @@ type AwaitStreamingResult struct {
 }
 
 // AwaitStreaming waits until enough replicas stream from a primary. That there are too few after its patience is a result and
-// not an error, because a clone may take hours. It changes nothing.
+// not an error, because a clone may take hours. It changes nothing. The only errors are those of the credentials.
 func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingParams) (AwaitStreamingResult, error) {
+	login, err := a.login(ctx, params.Database, params.Catalog)
+	if err != nil {
+		return AwaitStreamingResult{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
 	var last AwaitStreamingResult
 	ticker := time.NewTicker(streamingInterval)
 	defer ticker.Stop()
 	for {
-		seen, err := a.whoStreams(ctx, params)
+		seen, err := whoStreams(ctx, login, params)
 		switch {
 		case err == nil:
 			last = seen
-		case last.Seen == "":
+		case ctx.Err() == nil || last.Seen == "": // at the end of our patience the look before is worth more
+			last.Streaming = nil
 			last.Seen = fmt.Sprintf("%s cannot be asked: %s", params.Primary.Pod, brief(err))
 		}
 		if last.Enough {
@@ -53,8 +61,10 @@ func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingPa
 }
 
 // whoStreams counts finished replicas: a base backup shows as "backup", a replica that catches up as "catchup".
-func (a *Activities) whoStreams(ctx context.Context, params AwaitStreamingParams) (AwaitStreamingResult, error) {
-	conn, err := a.connect(ctx, params.Database, params.Catalog, params.Primary)
+func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (AwaitStreamingResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	conn, err := login.connect(ctx, params.Primary)
 	if err != nil {
 		return AwaitStreamingResult{}, err
 	}

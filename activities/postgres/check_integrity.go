@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 )
 
@@ -34,10 +37,15 @@ type Check struct {
 	Verdict  string `json:"verdict"`
 }
 
-// CheckIntegrity runs the plan's queries in one read-only transaction each. A wrong answer is a result; the only error is a
-// server that cannot be reached.
+// CheckIntegrity runs the plan's queries one after the other, each in a read-only transaction. It changes nothing. A wrong
+// answer, and a query that fails or takes more than its share of the time, is a result. Errors: Unreachable when the server
+// is gone before all queries were asked, and those of the credentials.
 func (a *Activities) CheckIntegrity(ctx context.Context, params CheckIntegrityParams) (CheckIntegrityResult, error) {
-	conn, err := a.connect(ctx, params.Database, params.Catalog, params.Instance)
+	login, err := a.login(ctx, params.Database, params.Catalog)
+	if err != nil {
+		return CheckIntegrityResult{}, err
+	}
+	conn, err := login.connect(ctx, params.Instance)
 	if err != nil {
 		return CheckIntegrityResult{}, unreachable("check integrity", params.Instance, err)
 	}
@@ -46,19 +54,47 @@ func (a *Activities) CheckIntegrity(ctx context.Context, params CheckIntegrityPa
 		return CheckIntegrityResult{}, unreachable("check integrity", params.Instance, err)
 	}
 	var result CheckIntegrityResult
-	for _, query := range params.Queries {
-		check := Check{Name: query.Name, Expected: query.Expect, Verdict: Pass}
-		answer := conn.PgConn().ExecParams(ctx, query.SQL, nil, nil, nil, nil).Read()
-		switch {
-		case answer.Err != nil:
-			check.Measured, check.Verdict = brief(answer.Err), NotRun
-		case len(answer.Rows) > 0 && len(answer.Rows[0]) > 0:
-			check.Measured = string(answer.Rows[0][0]) // in text format, because no other was asked for
+	for i, query := range params.Queries {
+		answer, err := ask(ctx, conn, query.SQL, len(params.Queries)-i)
+		if conn.IsClosed() {
+			return CheckIntegrityResult{}, unreachable("check integrity: "+query.Name, params.Instance, err)
 		}
-		if check.Verdict == Pass && query.Expect != "" && check.Measured != query.Expect {
-			check.Verdict = Fail
-		}
-		result.Checks = append(result.Checks, check)
+		result.Checks = append(result.Checks, judge(query, answer, err))
 	}
 	return result, nil
+}
+
+// ask runs one query, which may take its share of what is left of the activity's time: a query that waits for a lock must
+// not take the answers of the others with it.
+func ask(ctx context.Context, conn *pgx.Conn, sql string, left int) ([][][]byte, error) {
+	if deadline, bounded := ctx.Deadline(); bounded {
+		share := max(time.Until(deadline)/time.Duration(left+1), time.Millisecond) // 0 would mean without limit
+		if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", share.Milliseconds())); err != nil {
+			return nil, err
+		}
+	}
+	answer := conn.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read()
+	return answer.Rows, answer.Err
+}
+
+// judge compares an answer with what the plan expects: one row, of which the first column counts.
+func judge(query plan.Query, rows [][][]byte, err error) Check {
+	check := Check{Name: query.Name, Expected: query.Expect, Verdict: Pass}
+	if err != nil {
+		check.Measured, check.Verdict = brief(err), NotRun
+		return check
+	}
+	if len(rows) > 0 && len(rows[0]) > 0 {
+		check.Measured = string(rows[0][0]) // in text format, because no other was asked for
+	}
+	if query.Expect == "" {
+		return check
+	}
+	if len(rows) != 1 {
+		check.Measured = fmt.Sprintf("%d rows instead of one", len(rows))
+	}
+	if check.Measured != query.Expect {
+		check.Verdict = Fail
+	}
+	return check
 }

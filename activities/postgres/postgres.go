@@ -23,7 +23,8 @@ const pollInterval = 10 * time.Millisecond
 // connectTimeout bounds one connection attempt of an activity that may be retried.
 const connectTimeout = 2 * time.Second
 
-// Credentials resolves the role that recovers a database. The password never enters a Temporal history.
+// Credentials resolves the role that recovers a database. The password never enters a Temporal history. Its errors are
+// failures of package failure and leave an activity as they are.
 type Credentials interface {
 	For(ctx context.Context, database string) (username, password string, err error)
 }
@@ -45,24 +46,33 @@ type Instance struct {
 
 func (i Instance) address() string { return net.JoinHostPort(i.Host, strconv.Itoa(i.Port)) }
 
+// login is the way into the instances of one database.
+type login struct {
+	username, password, catalog string
+}
+
+// login resolves the credentials, once for each activity and before any server is asked: that they cannot be read says
+// nothing about a server, and must never look as if a replica were gone.
+func (a *Activities) login(ctx context.Context, database, catalog string) (login, error) {
+	username, password, err := a.credentials.For(ctx, database)
+	return login{username: username, password: password, catalog: catalog}, err
+}
+
+// withoutEnvironment keeps PGHOST, PGTARGETSESSIONATTRS and their like from deciding which server is recovered.
+const withoutEnvironment = "host=unset port=5432 user=unset password=unset dbname=unset sslmode=disable target_session_attrs=any application_name=fukkyu"
+
 // connect logs in to one instance. The error is pgx's own; callers turn it into a failure or into a finding.
-func (a *Activities) connect(ctx context.Context, database, catalog string, instance Instance) (*pgx.Conn, error) {
+func (l login) connect(ctx context.Context, instance Instance) (*pgx.Conn, error) {
 	if instance.Host == "" {
 		return nil, errors.New("the pod has no address")
 	}
-	username, password, err := a.credentials.For(ctx, database)
-	if err != nil {
-		return nil, err
-	}
-	config, err := pgx.ParseConfig("")
+	config, err := pgx.ParseConfig(withoutEnvironment)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection: %w", err)
 	}
-	config.Host, config.Port, config.Database = instance.Host, uint16(instance.Port), catalog
-	config.User, config.Password = username, password
-	config.TLSConfig, config.Fallbacks = nil, nil
+	config.Host, config.Port, config.Database = instance.Host, uint16(instance.Port), l.catalog
+	config.User, config.Password = l.username, l.password
 	config.ConnectTimeout = connectTimeout
-	config.RuntimeParams["application_name"] = "fukkyu"
 	// Plain queries: a connection is used once or twice, and a prepared statement would cost a round trip more.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	return pgx.ConnectConfig(ctx, config)

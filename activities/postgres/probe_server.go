@@ -2,13 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"errors"
 )
 
 // ProbeServerParams names the server to ask and how long to wait for its answer.
@@ -27,16 +26,21 @@ type ProbeServerResult struct {
 }
 
 // ProbeServer asks a server whether it answers: by a TCP connection and by a login with a query, at the same time. A server
-// that refuses the login or is still starting answers too. It changes nothing and returns no error: silence is a result.
+// that refuses the login or is still starting answers too. It changes nothing. Silence is a result; the only errors are those
+// of the credentials, which say nothing about the server.
 func (a *Activities) ProbeServer(ctx context.Context, params ProbeServerParams) (ProbeServerResult, error) {
 	if params.Instance.Host == "" {
 		return ProbeServerResult{Said: "its pod has no address"}, nil
+	}
+	login, err := a.login(ctx, params.Database, params.Catalog)
+	if err != nil {
+		return ProbeServerResult{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, params.Timeout)
 	defer cancel()
 	connected := make(chan error, 1)
 	go func() { connected <- dial(ctx, params.Instance) }()
-	queried := a.query(ctx, params)
+	queried := query(ctx, login, params.Instance)
 	result := ProbeServerResult{SQL: answered(queried)}
 	tcp := <-connected
 	result.TCP = tcp == nil
@@ -45,8 +49,10 @@ func (a *Activities) ProbeServer(ctx context.Context, params ProbeServerParams) 
 		result.Said = "it answers SQL"
 	case result.SQL:
 		result.Said = "it answers: " + brief(queried)
-	case result.TCP:
+	case result.TCP && ctx.Err() != nil:
 		result.Said = fmt.Sprintf("its port is open, but no server answers within %s", params.Timeout)
+	case result.TCP:
+		result.Said = "its port is open, but no server answers: " + brief(queried)
 	default:
 		result.Said = "no answer: " + brief(tcp)
 	}
@@ -62,8 +68,8 @@ func dial(ctx context.Context, instance Instance) error {
 	return conn.Close()
 }
 
-func (a *Activities) query(ctx context.Context, params ProbeServerParams) error {
-	conn, err := a.connect(ctx, params.Database, params.Catalog, params.Instance)
+func query(ctx context.Context, login login, instance Instance) error {
+	conn, err := login.connect(ctx, instance)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,17 @@ type PromoteResult struct {
 }
 
 // Promote makes a replica the primary and returns when it accepts writes. A server that was promoted from the same timeline
-// before is recognised, so the call may be repeated when its answer was lost. Errors: Unexpected, for good, when the server
-// has another history than the one expected; Unreachable and NotReady otherwise.
+// before, or is on its way, is recognised, so the call may be repeated when its answer was lost. Errors: Unexpected, for
+// good, when the server has another history than the one expected; Unreachable, NotReady and those of the credentials otherwise.
 func (a *Activities) Promote(ctx context.Context, params PromoteParams) (PromoteResult, error) {
 	began := time.Now()
-	conn, err := a.connect(ctx, params.Database, params.Catalog, params.Instance)
+	login, err := a.login(ctx, params.Database, params.Catalog)
+	if err != nil {
+		return PromoteResult{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, params.Patience)
+	defer cancel()
+	conn, err := login.connect(ctx, params.Instance)
 	if err != nil {
 		return PromoteResult{}, unreachable("promote", params.Instance, err)
 	}
@@ -41,49 +47,59 @@ func (a *Activities) Promote(ctx context.Context, params PromoteParams) (Promote
 	if err != nil {
 		return PromoteResult{}, unreachable("promote", params.Instance, err)
 	}
-	if err := fitsHistory(server, params); err != nil {
+	called, err := promotionCalled(server, params)
+	if err != nil {
 		return PromoteResult{}, err
 	}
-	already := !server.InRecovery
-	if !already {
+	if !called {
 		if _, err := conn.Exec(ctx, "SELECT pg_promote(wait => false)"); err != nil {
 			return PromoteResult{}, unreachable("promote", params.Instance, err)
 		}
 	}
 	promoted, err := awaitWritable(ctx, conn, params)
-	promoted.Already, promoted.Took = already, time.Since(began)
+	promoted.Already, promoted.Took = called, time.Since(began)
 	return promoted, err
 }
 
-// fitsHistory refuses a server that is not what the decision was about.
-func fitsHistory(server Server, params PromoteParams) error {
-	if server.SystemID != params.SystemID {
-		return failure.Permanent(failure.Unexpected, "promote %s: it belongs to database system %s, not %s; check the address in its pod",
-			params.Instance.Pod, server.SystemID, params.SystemID)
+// promotionCalled says whether somebody called for this promotion before, and refuses a server that is not what the decision
+// was about.
+func promotionCalled(server Server, params PromoteParams) (bool, error) {
+	refuse := func(why string, args ...any) (bool, error) {
+		return false, failure.Permanent(failure.Unexpected, "promote %s: it %s", params.Instance.Pod, fmt.Sprintf(why, args...))
 	}
-	if server.InRecovery {
-		if server.Timeline != params.FromTimeline {
-			return failure.Permanent(failure.Unexpected, "promote %s: it follows timeline %d, not %d", params.Instance.Pod, server.Timeline, params.FromTimeline)
-		}
-		return nil
+	switch {
+	case server.SystemID != params.SystemID:
+		return refuse("belongs to database system %s, not %s; check the address in its pod", server.SystemID, params.SystemID)
+	case server.InRecovery && server.Timeline == params.FromTimeline:
+		return false, nil
+	case !server.InRecovery && leaves(server, params.FromTimeline):
+		return true, nil
+	case !server.InRecovery:
+		return refuse("is a primary already, on timeline %d, which did not leave timeline %d", server.Timeline, params.FromTimeline)
+	case !server.Receiving && server.Timeline > params.FromTimeline && (len(server.History) == 0 || leaves(server, params.FromTimeline)):
+		// Between the first file of the new timeline and its first transaction a promoted server still says that it recovers; the
+		// history file comes a moment after the first WAL file. A server that follows somebody else's new timeline looks the
+		// same, so it is only waited for and never promoted.
+		return true, nil
+	default:
+		return refuse("follows timeline %d, not %d", server.Timeline, params.FromTimeline)
 	}
-	if len(server.History) == 0 || server.History[len(server.History)-1].Timeline != params.FromTimeline {
-		return failure.Permanent(failure.Unexpected, "promote %s: it is a primary already, on timeline %d, which did not leave timeline %d",
-			params.Instance.Pod, server.Timeline, params.FromTimeline)
-	}
-	return nil
+}
+
+// leaves says whether the timeline of a server began where another one was left.
+func leaves(server Server, from uint32) bool {
+	return len(server.History) > 0 && server.History[len(server.History)-1].Timeline == from
 }
 
 // awaitWritable returns when the server has given out a transaction ID, which a server in recovery cannot.
 func awaitWritable(ctx context.Context, conn *pgx.Conn, params PromoteParams) (PromoteResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, params.Patience)
-	defer cancel()
 	for {
 		var recovering bool
-		if err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering); err != nil {
+		err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering)
+		if err != nil && ctx.Err() == nil {
 			return PromoteResult{}, unreachable("watch the promotion", params.Instance, err)
 		}
-		if !recovering {
+		if err == nil && !recovering {
 			return readBack(ctx, conn, params.Instance)
 		}
 		if pause(ctx) != nil {
@@ -92,7 +108,7 @@ func awaitWritable(ctx context.Context, conn *pgx.Conn, params PromoteParams) (P
 	}
 }
 
-// readBack writes something and reads timeline and position. The control file names the new timeline only after the next
+// readBack takes a transaction ID, which waits for no other server as a commit might, and reads timeline and position. The control file names the new timeline only after the next
 // checkpoint, the name of the current WAL file does so at once.
 func readBack(ctx context.Context, conn *pgx.Conn, instance Instance) (PromoteResult, error) {
 	var transaction, walFile, position string
@@ -109,7 +125,7 @@ func readBack(ctx context.Context, conn *pgx.Conn, instance Instance) (PromoteRe
 		return PromoteResult{}, failure.Permanent(failure.Unexpected, "promote %s: %s", instance.Pod, err)
 	}
 	if transaction == "" {
-		return PromoteResult{}, failure.Permanent(failure.Unexpected, "promote %s: %s", instance.Pod, fmt.Errorf("no transaction ID was given out"))
+		return PromoteResult{}, failure.Permanent(failure.Unexpected, "promote %s: no transaction ID was given out", instance.Pod)
 	}
 	return PromoteResult{Timeline: timeline, LSN: lsn}, nil
 }

@@ -50,23 +50,27 @@ type ReadServersResult struct {
 }
 
 // ReadServers reads how far servers are, all at the same time. It changes nothing. A server that cannot be read is a finding
-// and not an error.
+// and not an error; the only errors are those of the credentials.
 func (a *Activities) ReadServers(ctx context.Context, params ReadServersParams) (ReadServersResult, error) {
+	login, err := a.login(ctx, params.Database, params.Catalog)
+	if err != nil {
+		return ReadServersResult{}, err
+	}
 	servers := make([]Server, len(params.Instances))
 	var readers sync.WaitGroup
 	for i, instance := range params.Instances {
 		readers.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, params.Timeout)
 			defer cancel()
-			servers[i] = a.readOne(ctx, params.Database, params.Catalog, instance)
+			servers[i] = readOne(ctx, login, instance)
 		})
 	}
 	readers.Wait()
 	return ReadServersResult{Servers: servers, At: time.Now()}, nil
 }
 
-func (a *Activities) readOne(ctx context.Context, database, catalog string, instance Instance) Server {
-	conn, err := a.connect(ctx, database, catalog, instance)
+func readOne(ctx context.Context, login login, instance Instance) Server {
+	conn, err := login.connect(ctx, instance)
 	if err != nil {
 		return Server{Pod: instance.Pod, Error: brief(err)}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 )
 
 // offInterval is the pause between two questions.
@@ -25,7 +27,8 @@ type AwaitOffResult struct {
 }
 
 // AwaitOff waits until the power service says that a machine is off. It changes nothing. That the machine is on, or unknown,
-// or that the power service does not answer proves nothing and is no error.
+// or that the power service does not answer proves nothing and is no error. A service that refuses us is asked only once,
+// because controllers lock a user out who is refused again and again.
 func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (AwaitOffResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
@@ -34,7 +37,7 @@ func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (Await
 	for {
 		state, err := a.state(ctx, params.Region, params.Node)
 		switch {
-		case errors.Is(err, errUnknown):
+		case errors.Is(err, errUnknown), isPermanent(err):
 			return AwaitOffResult{Seen: err.Error()}, nil
 		case err == nil && state == Off:
 			proof := fmt.Sprintf("power off: the power service reports machine %s as Off", params.Node)
@@ -50,4 +53,9 @@ func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (Await
 		case <-ticker.C:
 		}
 	}
+}
+
+func isPermanent(err error) bool {
+	var said *temporal.ApplicationError
+	return errors.As(err, &said) && said.NonRetryable()
 }

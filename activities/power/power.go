@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func (a *Activities) state(ctx context.Context, region, node string) (string, er
 	if !found {
 		return "", fmt.Errorf("node %q is not among the systems of the power service of region %s: %w", node, region, errUnknown)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(service.URL, "/")+"/redfish/v1/Systems/"+system, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(service.URL, "/")+"/redfish/v1/Systems/"+url.PathEscape(system), nil)
 	if err != nil {
 		return "", failure.Permanent(failure.Unexpected, "ask for the power of %s: %s; see url in the site", node, err)
 	}
