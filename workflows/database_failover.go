@@ -52,19 +52,20 @@ type databaseFailover struct {
 	database plan.Database
 	policy   plan.DatabaseFailover
 
-	epoch     int64        // of the lease, in every change
-	last      lease.Record // the recovery before this one
-	estate    kubernetes.Estate
-	evidence  primaryEvidence
-	old       kubernetes.Instance // the primary that is gone
-	oldSet    kubernetes.Set      // its StatefulSet as found
-	choice    replicaChoice
-	proof     string // why the old primary is known to be stopped, empty without proof
-	target    promotionTarget
-	scheduled bool                   // the promotion of target was scheduled: it may have happened
-	promoted  postgres.PromoteResult // its result
-	grown     kubernetes.Set         // the StatefulSet that gets one more replica, as found before
-	standbys  int                    // how many replicas there were, and should be again
+	epoch      int64        // of the lease, in every change
+	last       lease.Record // the recovery before this one
+	estate     kubernetes.Estate
+	evidence   primaryEvidence
+	old        kubernetes.Instance // the primary that is gone
+	oldSet     kubernetes.Set      // its StatefulSet as found
+	choice     replicaChoice
+	proof      string // why the old primary is known to be stopped, empty without proof
+	machineOff bool   // the proof is that its machine is off: nobody is left there to remove its pod
+	target     promotionTarget
+	scheduled  bool                   // the promotion of target was scheduled: it may have happened
+	promoted   postgres.PromoteResult // its result
+	grown      kubernetes.Set         // the StatefulSet that gets one more replica, as found before
+	standbys   int                    // how many replicas there were, and should be again
 }
 
 // promotionTarget is the replica that becomes the primary, and the history it must have for that.
@@ -144,6 +145,10 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 			{
 				Name: "Restore redundancy", Budget: cloneBudget,
 				Guard: f.mayGrow, Do: f.addReplica, Verify: f.replicasStream,
+			},
+			{
+				Name: "Free the old primary's pod", Budget: quickBudget,
+				Guard: f.podHangs, Do: f.freePod,
 			},
 			{
 				Name: "Verify the whole service", Budget: proofBudget,

@@ -20,26 +20,36 @@ const streamingPatience = 20 * time.Second
 // healthPatience is how long services may need until they are well again: their pods on the dead machine are replaced meanwhile.
 const healthPatience = 25 * time.Second
 
-// mayGrow chooses the StatefulSet that gets the new replica.
+// mayGrow counts what the StatefulSets want against what there was before, and chooses the one that gets a new replica.
 func (f *databaseFailover) mayGrow(ctx workflow.Context) (runbook.Verdict, error) {
-	if !f.run.Rehearsing() && f.grown.Name == "" {
-		estate, err := f.readEstate(ctx)
-		if err != nil {
-			return runbook.Verdict{}, err
-		}
-		f.estate = estate
-		f.standbys = max(f.standbys, 1)
+	estate, err := f.readEstate(ctx)
+	if err != nil {
+		return runbook.Verdict{}, err
+	}
+	f.estate = estate
+	missing := f.missingPods()
+	f.grown, f.grownTo = kubernetes.Set{}, 0
+	verdict := runbook.Verdict{Seen: fmt.Sprintf("%d replicas are wanted, as before", f.standbys)}
+	if missing > 0 {
 		f.grown = f.setToGrow()
+		f.grownTo = f.grown.Replicas + int32(missing)
+		verdict.Changes = []string{fmt.Sprintf("StatefulSet %s: replicas %d, was %d; the new pod clones the primary", f.grown.Name, f.grownTo, f.grown.Replicas)}
 	}
-	set := f.grown
-	if set.Name == "" {
-		set = f.setToGrow()
+	return verdict, nil
+}
+
+// missingPods is how many pods the StatefulSets want too few: the primary and its replicas, and the old primary's pod where a
+// StatefulSet still wants that one, too.
+func (f *databaseFailover) missingPods() int {
+	wanted := f.standbys + 1
+	if f.estate.Wants(f.old.Pod) && !f.run.Rehearsing() {
+		wanted++
 	}
-	changes := []string{fmt.Sprintf("StatefulSet %s: replicas %d, was %d; the new pod clones the primary", set.Name, set.Replicas+1, set.Replicas)}
-	if f.machineOff && f.old.UID != "" {
-		changes = append(changes, fmt.Sprintf("pod %s: removed from the API if it hangs on its dead machine; its volume claim and data directory stay", f.old.Pod))
+	missing := wanted - f.estate.Wanted()
+	if f.run.Rehearsing() {
+		missing++ // the old primary's pod, which would be held down by then
 	}
-	return runbook.Verdict{Seen: fmt.Sprintf("%d replicas are wanted, as before", f.standbys), Changes: changes}, nil
+	return missing
 }
 
 // setToGrow is the StatefulSet of the promoted replica when the plan lists it among those that hold replicas, else the first that does.
@@ -51,31 +61,18 @@ func (f *databaseFailover) setToGrow() kubernetes.Set {
 	return setOf(f.estate, f.database.Replicas[0])
 }
 
-// addReplica makes room for a new replica and lets the StatefulSet create it. It clones the new primary by itself.
+// addReplica lets the StatefulSet create a new replica. It clones the new primary by itself.
 func (f *databaseFailover) addReplica(ctx workflow.Context) (string, error) {
 	if err := f.remember(ctx, phaseRedirected); err != nil {
 		return "", err
 	}
-	if err := f.freeHangingPod(ctx); err != nil {
-		return "", err
+	if f.grown.Name == "" {
+		return "as many pods are wanted as before", nil
 	}
-	_, err := begin(f.act(ctx, fmt.Sprintf("StatefulSet %s: one more replica", f.grown.Name)), kube.AddReplica, kubernetes.AddReplicaParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Set: f.grown, Replicas: f.grown.Replicas + 1,
+	_, err := begin(f.act(ctx, fmt.Sprintf("StatefulSet %s: %d replicas", f.grown.Name, f.grownTo)), kube.AddReplica, kubernetes.AddReplicaParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Set: f.grown, Replicas: f.grownTo,
 	}).get(ctx)
-	return fmt.Sprintf("StatefulSet %s has %d replicas", f.grown.Name, f.grown.Replicas+1), err
-}
-
-// freeHangingPod removes the old primary's pod from the API when it hangs on a machine that is proven off. Its volume claim
-// and so its data directory are left alone: rows that only the old primary has are in there.
-func (f *databaseFailover) freeHangingPod(ctx workflow.Context) error {
-	hanging, found := instanceOf(f.estate, f.old.Pod)
-	if !found || !f.machineOff || hanging.UID != f.old.UID {
-		return nil
-	}
-	_, err := begin(f.act(ctx, "remove "+f.old.Pod+", which hangs on its dead machine"), kube.FreePod, kubernetes.FreePodParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: hanging.Pod, UID: hanging.UID, Proof: f.proof,
-	}).get(ctx)
-	return err
+	return fmt.Sprintf("StatefulSet %s has %d replicas", f.grown.Name, f.grownTo), err
 }
 
 // replicasStream waits until as many replicas stream from the new primary as streamed from the old one.
@@ -90,7 +87,7 @@ func (f *databaseFailover) replicasStream(ctx workflow.Context) (string, error) 
 			return fmt.Sprintf("streaming from %s: %s", f.target.Pod, strings.Join(streaming.Streaming, ", ")), nil
 		}
 		if workflow.Now(ctx).After(deadline) {
-			return "", fmt.Errorf("%d replicas are wanted after %s; seen: %s; see the pods of StatefulSet %s", f.standbys, cloneBudget, streaming.Seen, f.grown.Name)
+			return "", fmt.Errorf("%d replicas are wanted after %s; seen: %s; see the pods of the StatefulSets", f.standbys, cloneBudget, streaming.Seen)
 		}
 	}
 }
@@ -99,6 +96,42 @@ func (f *databaseFailover) awaitStreaming(ctx workflow.Context) (postgres.AwaitS
 	return begin(f.act(ctx, fmt.Sprintf("wait for %d streaming replicas", f.standbys)), servers.AwaitStreaming, postgres.AwaitStreamingParams{
 		Database: f.database.Name, Catalog: f.database.Catalog, Primary: f.targetAddress(), AtLeast: f.standbys, Patience: streamingPatience,
 	}).get(ctx)
+}
+
+// podHangs looks for the old primary's pod. It hangs when its machine is off: nobody is left there to confirm its end.
+func (f *databaseFailover) podHangs(ctx workflow.Context) (runbook.Verdict, error) {
+	if !f.machineOff {
+		return runbook.Verdict{Seen: "its machine is not proven off, so it is left to its kubelet"}, nil
+	}
+	if !f.run.Rehearsing() {
+		estate, err := f.readEstate(ctx)
+		if err != nil {
+			return runbook.Verdict{}, err
+		}
+		f.estate = estate
+	}
+	hanging, found := instanceOf(f.estate, f.old.Pod)
+	if !found || hanging.UID != f.old.UID {
+		return runbook.Verdict{Seen: f.old.Pod + " is gone"}, nil
+	}
+	return runbook.Verdict{
+		Seen:    f.old.Pod + " hangs on its dead machine",
+		Changes: []string{fmt.Sprintf("pod %s: removed from the API; its volume claim and data directory stay", f.old.Pod)},
+	}, nil
+}
+
+// freePod removes the pod that hangs. It comes after the new replica, because until then the dead pod keeps the new one off
+// the dead machine, which Kubernetes takes to be alive for a while. The data directory is left alone: rows that only the old
+// primary has are in there.
+func (f *databaseFailover) freePod(ctx workflow.Context) (string, error) {
+	hanging, found := instanceOf(f.estate, f.old.Pod)
+	if !f.machineOff || !found || hanging.UID != f.old.UID {
+		return "nothing hangs", nil
+	}
+	_, err := begin(f.act(ctx, "remove "+f.old.Pod+", which hangs on its dead machine"), kube.FreePod, kubernetes.FreePodParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: hanging.Pod, UID: hanging.UID, Proof: f.proof,
+	}).get(ctx)
+	return fmt.Sprintf("%s is removed; data directory set aside on its volume claim", f.old.Pod), err
 }
 
 // serviceIsWhole checks at the same time everything that users and the next disaster rely on.

@@ -40,8 +40,8 @@ var wholeFailover = []string{
 	"point service at postgres-replica-0",
 	"canary",
 	"remember redirected",
-	"free postgres-primary-0",
 	"grow postgres-replica to 3",
+	"free postgres-primary-0",
 	"canary",
 	"release lease finished",
 }

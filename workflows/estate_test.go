@@ -141,6 +141,7 @@ func (e *estate) registerKubernetes() {
 		return kubernetes.OpenRoleResult{}, e.write("OpenRole", "open gate for %s", p.Pod)
 	})
 	handle(e, "HoldDown", func(p kubernetes.HoldDownParams) (kubernetes.HoldDownResult, error) {
+		e.scale(p.Before.Name, p.Before.Replicas-1)
 		return kubernetes.HoldDownResult{How: "held"}, e.write("HoldDown", "hold down %s", p.Pod)
 	})
 	handle(e, "LetUp", func(p kubernetes.LetUpParams) (kubernetes.LetUpResult, error) {
@@ -153,11 +154,21 @@ func (e *estate) registerKubernetes() {
 		return kubernetes.PointServiceResult{}, e.write("PointService", "point service at %s", p.To)
 	})
 	handle(e, "AddReplica", func(p kubernetes.AddReplicaParams) (kubernetes.AddReplicaResult, error) {
+		e.scale(p.Set.Name, p.Replicas)
 		return kubernetes.AddReplicaResult{}, e.write("AddReplica", "grow %s to %d", p.Set.Name, p.Replicas)
 	})
 	handle(e, "FreePod", func(p kubernetes.FreePodParams) (kubernetes.FreePodResult, error) {
 		return kubernetes.FreePodResult{}, e.write("FreePod", "free %s", p.Pod)
 	})
+}
+
+func (e *estate) scale(set string, replicas int32) {
+	e.found.Sets = slices.Clone(e.found.Sets)
+	for i := range e.found.Sets {
+		if e.found.Sets[i].Name == set {
+			e.found.Sets[i].Replicas = replicas
+		}
+	}
 }
 
 func (e *estate) registerPostgres() {

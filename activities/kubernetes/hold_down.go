@@ -44,6 +44,26 @@ func (s span) without(ordinal int32) (span, error) {
 	}
 }
 
+// Wants says whether a StatefulSet of the estate would bring a pod back.
+func (e Estate) Wants(pod string) bool {
+	for _, set := range e.Sets {
+		ordinal := ordinalOf(pod)
+		if pod == fmt.Sprintf("%s-%d", set.Name, ordinal) && ordinal >= set.Start && ordinal < set.Start+set.Replicas {
+			return true
+		}
+	}
+	return false
+}
+
+// Wanted is how many pods the StatefulSets of the estate want together.
+func (e Estate) Wanted() int {
+	wanted := 0
+	for _, set := range e.Sets {
+		wanted += int(set.Replicas)
+	}
+	return wanted
+}
+
 // HoldDownPlan says how HoldDown would keep a pod from coming back. The error says why it cannot.
 func HoldDownPlan(set Set, ordinal int32) (string, error) {
 	if set.Name == "" {

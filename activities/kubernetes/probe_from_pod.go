@@ -36,14 +36,16 @@ type ProbeFromPodResult struct {
 // execOverhead is what an exec costs besides the question itself.
 const execOverhead = time.Second
 
-// pgIsReady asks for an answer of the server, of whatever kind, and says so by its exit code. Debian keeps it off the PATH.
-const pgIsReady = `exec "$(command -v pg_isready || ls /usr/lib/postgresql/*/bin/pg_isready | tail -n 1)" -h "$0" -p "$1" -t 1`
+// pgIsReady asks for an answer of the server, of whatever kind, and says so by its exit code. Debian keeps it off the PATH. Its
+// own timeout cannot be shorter than two seconds.
+const pgIsReady = `exec timeout "$2" "$(command -v pg_isready || ls /usr/lib/postgresql/*/bin/pg_isready | tail -n 1)" -h "$0" -p "$1"`
 
-// What pg_isready's exit codes mean.
+// What the exit codes of pg_isready and timeout mean.
 const (
 	accepting = 0
 	rejecting = 1 // it answers, and is starting or stopping
 	silent    = 2
+	timedOut  = 124
 )
 
 // ProbeFromPod lets a pod elsewhere ask a server whether it answers, because what this worker cannot reach may well be
@@ -67,7 +69,7 @@ func (a *Activities) ProbeFromPod(ctx context.Context, params ProbeFromPodParams
 			return ProbeFromPodResult{From: pod, Could: true, Answered: true, Said: "it accepts connections of pod " + pod}, nil
 		case code == rejecting:
 			return ProbeFromPodResult{From: pod, Could: true, Answered: true, Said: "it rejects connections of pod " + pod}, nil
-		case code == silent:
+		case code == silent, code == timedOut:
 			return ProbeFromPodResult{From: pod, Could: true, Said: "no answer to pod " + pod}, nil
 		}
 		result.Said = fmt.Sprintf("pod %s could not ask: pg_isready ended with %d: %s", pod, code, said)
@@ -82,7 +84,7 @@ func (c Cluster) exec(ctx context.Context, params ProbeFromPodParams, pod string
 	request := c.Client.CoreV1().RESTClient().Post().Resource("pods").Namespace(params.Namespace).Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
 			Container: params.Container, Stdout: true, Stderr: true,
-			Command: []string{"sh", "-c", pgIsReady, params.Host, fmt.Sprint(params.Port)},
+			Command: []string{"sh", "-c", pgIsReady, params.Host, fmt.Sprint(params.Port), fmt.Sprintf("%.3f", params.Timeout.Seconds())},
 		}, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", request.URL().String())
 	if err != nil {

@@ -30,6 +30,7 @@ type Record struct {
 	Promoted   string    `json:"promoted,omitempty"`
 	Timeline   uint32    `json:"timeline,omitempty"` // that the promoted replica leaves
 	SystemID   string    `json:"systemId,omitempty"`
+	Standbys   int       `json:"standbys,omitempty"` // how many replicas there were, and should be again
 	Build      string    `json:"build,omitempty"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	Outcome    string    `json:"outcome,omitempty"`
