@@ -64,7 +64,8 @@ type databaseFailover struct {
 	target     promotionTarget
 	scheduled  bool                   // the promotion of target was scheduled: it may have happened
 	promoted   postgres.PromoteResult // its result
-	grown      kubernetes.Set         // the StatefulSet that gets one more replica, as found before
+	grown      kubernetes.Set         // the StatefulSet that gets a new replica, as found before; empty when none is missing
+	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
 }
 
