@@ -91,7 +91,8 @@ func (e Estate) Fukkyu(ctx context.Context, args ...string) (Result, error) {
 // Command prepares one of the programs to be run on this estate.
 func (e Estate) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(e.Bin, program), args...)
-	command.Env = append(os.Environ(), "LAB_DIR="+e.Dir, "NO_COLOR=1")
+	command.Env = append(os.Environ(), "NO_COLOR=1", "LAB_DIR="+e.Dir, "LAB_DEPLOYMENTS="+filepath.Join(e.Root, "deployments", "kubernetes"),
+		"LAB_KUBERNETES="+filepath.Join(e.Bin, "kubernetes"), "LAB_SHODO="+filepath.Join(e.Bin, "shodo"), "LAB_TEMPORAL="+filepath.Join(e.Bin, "temporal"))
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 10 * time.Second
 	return command

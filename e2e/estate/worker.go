@@ -3,6 +3,7 @@ package estate
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -15,19 +16,28 @@ import (
 // Worker is a worker process.
 type Worker struct {
 	command *exec.Cmd
-	address string
 	log     string
 	ended   chan struct{}
 }
 
-// StartWorker starts a worker and returns when it is ready. The site file may be left empty for the lab's own.
-func (e Estate) StartWorker(ctx context.Context, site string, environment ...string) (*Worker, error) {
+// Crew says how a worker is started. The zero value is the lab's own: its site, the estate's plan, the product's program.
+type Crew struct {
+	Program     string // in the folder of binaries
+	Site        string
+	Environment []string
+}
+
+// StartWorker starts a worker and returns when it is ready.
+func (e Estate) StartWorker(ctx context.Context, crew Crew) (*Worker, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	if site == "" {
-		site = filepath.Join(e.Dir, "site.yaml")
+	if crew.Site == "" {
+		crew.Site = filepath.Join(e.Dir, "site.yaml")
+	}
+	if crew.Program == "" {
+		crew.Program = "fukkyu-worker"
 	}
 	log, err := os.CreateTemp(filepath.Join(e.Dir, "logs"), "worker-*.log")
 	if err != nil {
@@ -35,36 +45,38 @@ func (e Estate) StartWorker(ctx context.Context, site string, environment ...str
 	}
 	defer log.Close()
 	// Not bound to ctx: it is ended by Stop or Kill, never by a deadline of whoever started it.
-	command := e.Command(context.WithoutCancel(ctx), "fukkyu-worker", "--plan", e.Plan, "--site", site, "--listen", address)
-	command.Env = append(command.Env, environment...)
+	command := e.Command(context.WithoutCancel(ctx), crew.Program, "--plan", e.Plan, "--site", crew.Site, "--listen", address)
+	command.Env = append(command.Env, crew.Environment...)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start the worker: %w", err)
 	}
-	w := &Worker{command: command, address: address, log: log.Name(), ended: make(chan struct{})}
+	w := &Worker{command: command, log: log.Name(), ended: make(chan struct{})}
 	go func() {
 		_ = command.Wait() // how it ended does not matter: tests kill it
 		close(w.ended)
 	}()
-	if err := w.awaitReady(ctx); err != nil {
+	if err := AwaitReady(ctx, address); err != nil {
 		w.Kill()
-		return nil, err
+		return nil, fmt.Errorf("%w; its log is %s", err, w.log)
 	}
 	return w, nil
 }
 
-func (w *Worker) awaitReady(ctx context.Context) error {
+// AwaitReady returns when the worker that serves its health on address can begin a recovery.
+func AwaitReady(ctx context.Context, address string) error {
 	return Await(ctx, "the worker's readiness", 30*time.Second, func() (bool, string) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.address+"/readyz", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
 		if err != nil {
 			return false, err.Error()
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			return false, fmt.Sprintf("%s; its log is %s", err, w.log)
+			return false, err.Error()
 		}
 		defer response.Body.Close()
-		return response.StatusCode == http.StatusOK, response.Status + "; its log is " + w.log
+		said, err := io.ReadAll(response.Body)
+		return err == nil && response.StatusCode == http.StatusOK, string(said)
 	})
 }
 
