@@ -26,11 +26,11 @@ func TestCommands_RefuseWrongWordsByNamingTheRightOnes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"nope"}, "no such command nope: there are break, down"},
+		{[]string{"nope"}, "no such command nope: there are break, daemon, down"},
 		{[]string{"break", "nope"}, "no such fault nope: there are api-server, cut, etcd, freeze, partition, power-off"},
 		{[]string{"break", "power-off"}, "lab break power-off wants NODE, got 0 arguments"},
 		{[]string{"break", "partition", "node-a1"}, "lab break partition wants NODE NODE, got 1 arguments"},
-		{[]string{"mend"}, "lab mend wants NODE, api-server, etcd or all, got 0 arguments"},
+		{[]string{"mend"}, "lab mend wants NODE, api-server, etcd, temporal or all, got 0 arguments"},
 		{[]string{"status", "--output", "xml"}, `output "xml": want text or json`},
 		{[]string{"up", "--nope"}, "see: lab up --help"},
 	} {

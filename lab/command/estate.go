@@ -1,15 +1,18 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/estate"
+	"github.com/shodo-ecosystem/fukkyu/lab/faults"
 	"github.com/shodo-ecosystem/fukkyu/lab/lifecycle"
 	"github.com/shodo-ecosystem/fukkyu/lab/temporal"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
@@ -48,6 +51,40 @@ func (s *session) estateUp(ctx context.Context, talk io.Writer) error {
 	}
 	return nil
 }
+
+// estateStatus is that of the estates whose API server answers: the machines' status already says of the others that it does not.
+func (s *session) estateStatus(ctx context.Context, machines faults.Status) []estate.Status {
+	estates, err := s.estates()
+	if err != nil {
+		return nil
+	}
+	var statuses []estate.Status
+	for i, e := range estates {
+		if e.State.Shodo != "" && machines.Regions[i].Answers {
+			statuses = append(statuses, e.Status(ctx))
+		}
+	}
+	return statuses
+}
+
+func printEstates(out io.Writer, estates []estate.Status) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range estates {
+		if e.Missing != "" {
+			fmt.Fprintf(table, "\nestate of %s: not known: %s\n", e.Region, e.Missing)
+			continue
+		}
+		fmt.Fprintf(table, "\nestate of %s: role object names %s (epoch %s), Service postgres leads to %s\n",
+			e.Region, orNobody(e.Primary), cmp.Or(e.Epoch, "-"), orNobody(e.Service))
+		fmt.Fprintln(table, "POD\tNODE\tPHASE\tREADY")
+		for _, pod := range e.Pods {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%t\n", pod.Name, cmp.Or(pod.Node, "-"), pod.Phase, pod.Ready)
+		}
+	}
+	return table.Flush()
+}
+
+func orNobody(pod string) string { return cmp.Or(pod, "nobody") }
 
 // temporalUp starts Temporal. A lab without the temporal command does without.
 func (s *session) temporalUp(ctx context.Context, talk io.Writer) error {

@@ -11,13 +11,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shodo-ecosystem/fukkyu/lab/estate"
 	"github.com/shodo-ecosystem/fukkyu/lab/faults"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
+// labStatus is the machines and what runs on them, as one JSON document.
+type labStatus struct {
+	faults.Status
+	Estates []estate.Status `json:"estates,omitempty"`
+}
+
 func newStatus(s *session) *cobra.Command {
 	var output string
-	status := &cobra.Command{Use: "status", Short: "Show the machines: zone, address, power, faults, Ready",
+	status := &cobra.Command{Use: "status", Short: "Show the machines and the estate: power, faults, Ready, role, pods",
 		Example: "  lab status\n  lab status --output json", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" {
@@ -34,12 +41,16 @@ func newStatus(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			whole := labStatus{Status: status, Estates: s.estateStatus(cmd.Context(), status)}
 			if output == "json" {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
 				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
+				return encoder.Encode(whole)
 			}
-			return printStatus(cmd.OutOrStdout(), status)
+			if err := printStatus(cmd.OutOrStdout(), status); err != nil {
+				return err
+			}
+			return printEstates(cmd.OutOrStdout(), whole.Estates)
 		}}
 	status.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return status

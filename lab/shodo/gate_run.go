@@ -58,8 +58,15 @@ func pass(ctx context.Context, object *roleObject, pod string) (action, error) {
 	if err != nil {
 		return hold, fmt.Errorf("ask who may be primary: %w", err)
 	}
-	seen := situation{Pod: pod, Primary: now.primary, Epoch: now.epoch, Data: exists(filepath.Join(dataFolder, "PG_VERSION")), Standby: exists(filepath.Join(dataFolder, "standby.signal"))}
-	todo := decide(seen)
+	data, err := exists(filepath.Join(dataFolder, "PG_VERSION"))
+	if err != nil {
+		return hold, err
+	}
+	standby, err := exists(filepath.Join(dataFolder, "standby.signal"))
+	if err != nil {
+		return hold, err
+	}
+	todo := decide(situation{Pod: pod, Primary: now.primary, Epoch: now.epoch, Data: data, Standby: standby})
 	switch todo {
 	case initialise:
 		err = initialiseDatabase(ctx)
@@ -86,7 +93,15 @@ func moveAside(now time.Time) error {
 	return nil
 }
 
-func exists(path string) bool {
+// exists fails when the disk does not say. A data directory that is taken for a replica's although it is not starts as a
+// primary, so the gate must not guess.
+func exists(path string) (bool, error) {
 	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the data directory: %w", err)
+	}
+	return true, nil
 }

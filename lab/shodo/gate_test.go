@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,4 +28,17 @@ func TestDecide_OnlyTheNamedPodStartsAsAPrimary(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, decide(c.seen)) })
 	}
+}
+
+func TestExists_AnUnreadableDiskIsNeitherThereNorMissing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	there, err := exists(file)
+	require.NoError(t, err)
+	require.True(t, there)
+	there, err = exists(file + ".missing")
+	require.NoError(t, err)
+	require.False(t, there)
+	_, err = exists(filepath.Join(file, "below"))
+	require.ErrorContains(t, err, "look at the data directory")
 }

@@ -1,0 +1,47 @@
+package estate
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/shodo-ecosystem/fukkyu/lab/topology"
+)
+
+// kinds renders a manifest and counts its objects by kind.
+func kinds(t *testing.T, name string) map[string]int {
+	t.Helper()
+	profile, err := topology.ProfileNamed("tuned")
+	require.NoError(t, err)
+	lab, err := topology.New(topology.DefaultNetwork, profile)
+	require.NoError(t, err)
+	v, err := Estate{Lab: lab, Folder: topology.Folder(t.TempDir()), Region: lab.Regions[0]}.values()
+	require.NoError(t, err)
+	text, err := render(name, v)
+	require.NoError(t, err)
+	found := map[string]int{}
+	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var object struct {
+			Kind string `yaml:"kind"`
+		}
+		err := decoder.Decode(&object)
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		require.NoError(t, err)
+		found[object.Kind]++
+	}
+}
+
+func TestManifests_KeepWhatRecoveriesChangeApartFromWhatEveryUpAppliesAgain(t *testing.T) {
+	require.Equal(t, map[string]int{"Service": 1, "StatefulSet": 2, "ConfigMap": 1}, kinds(t, "database.yaml"))
+	require.Equal(t, map[string]int{"PersistentVolume": 48}, kinds(t, "volumes.yaml"))
+	foundation := kinds(t, "foundation.yaml")
+	require.Equal(t, 3, foundation["Deployment"])
+	require.Equal(t, 4, foundation["Secret"])
+	require.NotContains(t, foundation, "ConfigMap")
+}
