@@ -23,7 +23,7 @@ const (
 )
 
 // patience bounds every wait of this package. Two busy cores start a server in well under a second.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // Estate is a primary and its replicas.
 type Estate struct {
@@ -49,17 +49,12 @@ func Start(t testing.TB, replicas int) *Estate {
 	e.Primary.copyData(template(t, e.programs))
 	e.Primary.Start()
 	for i := range replicas {
-		e.Replicas = append(e.Replicas, e.server(fmt.Sprintf("replica-%d", i)))
+		replica := e.server(fmt.Sprintf("replica-%d", i))
+		replica.copyData(template(t, e.programs))
+		replica.Follow(e.Primary)
+		replica.Launch()
+		e.Replicas = append(e.Replicas, replica)
 	}
-	var starting sync.WaitGroup
-	for _, replica := range e.Replicas {
-		starting.Go(func() {
-			replica.copyData(template(t, e.programs))
-			replica.Follow(e.Primary)
-			replica.Start()
-		})
-	}
-	starting.Wait()
 	for _, replica := range e.Replicas {
 		replica.Await("its receiver", "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "1")
 	}

@@ -24,6 +24,7 @@ type Server struct {
 	estate  *Estate
 	data    string
 	command *exec.Cmd
+	ended   chan struct{} // closed when the server's first process is gone
 	log     *syncBuffer
 }
 
@@ -33,7 +34,6 @@ listen_addresses = '127.0.0.1'
 fsync = off
 jit = off
 shared_buffers = 16MB
-max_connections = 30
 autovacuum = off
 wal_level = replica
 wal_keep_size = 64MB
@@ -90,6 +90,11 @@ func (s *Server) Launch() {
 	if err := launch(s.command); err != nil {
 		s.estate.t.Fatalf("start %s: %s", s.Name, err)
 	}
+	s.ended = make(chan struct{})
+	go func(command *exec.Cmd, ended chan<- struct{}) {
+		_ = command.Wait() // how it ended is in its log
+		close(ended)
+	}(s.command, s.ended)
 	s.estate.t.Cleanup(s.Kill)
 }
 
@@ -102,7 +107,7 @@ func (s *Server) Start() {
 
 // Kill ends the server and all its processes at once, as a machine that loses power does. Killing a dead one is harmless.
 func (s *Server) Kill() {
-	if s.command == nil {
+	if s.command == nil || s.hasEnded() {
 		return
 	}
 	// The parent first, lest it start new ones; stopped, so that the children are still known as its own.
@@ -111,14 +116,23 @@ func (s *Server) Kill() {
 		_ = syscall.Kill(child, syscall.SIGKILL)
 	}
 	_ = s.command.Process.Kill()
-	_ = s.command.Wait() // it says that the server was killed
+	<-s.ended
 	s.command = nil
+}
+
+func (s *Server) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Stop ends the server cleanly: a fast shutdown, after which its replicas have everything.
 func (s *Server) Stop() {
 	_ = s.command.Process.Signal(syscall.SIGINT)
-	_ = s.command.Wait() // what it says is in its log
+	<-s.ended
 	s.command = nil
 }
 
@@ -158,6 +172,8 @@ func (s *Server) Await(what, sql, want string) {
 			return
 		}
 		select {
+		case <-s.ended:
+			s.estate.t.Fatalf("wait for %s of %s: the server ended\n%s", what, s.Name, s.log)
 		case <-ctx.Done():
 			s.estate.t.Fatalf("wait for %s of %s: not within %s; last %q, %v\n%s", what, s.Name, patience, answer, err, s.log)
 		case <-time.After(10 * time.Millisecond):
