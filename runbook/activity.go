@@ -38,8 +38,8 @@ func Act(ctx workflow.Context, queue, summary string) workflow.Context {
 	})
 }
 
-// Queues of Temporal tasks.
-const Queue = "fukkyu" // workflows, and activities that are tied to no place
+// Queue is the Temporal task queue of workflows, and of activities that are tied to no place.
+const Queue = "fukkyu"
 
 // RegionQueue is the queue of the activities that act in a region.
 func RegionQueue(region string) string { return Queue + "-" + region }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/report"
 )
@@ -126,8 +127,8 @@ func (r *Run) names(roles []string) []string {
 	return names
 }
 
-// rejected records a message that changed nothing.
-func (r *Run) reject(at entryTime, verb, by, why string) {
+// reject records a message that changed nothing.
+func (r *Run) reject(at time.Time, verb, by, why string) {
 	r.report.Rejected = append(r.report.Rejected, report.Rejected{At: at, Verb: verb, By: by, Why: why})
 	r.note(at, KindRejected, "", "%s by %s: %s", verb, orUnknown(by), why)
 }

@@ -58,24 +58,21 @@ type Run struct {
 	report report.Report
 	cancel workflow.CancelFunc // stops the steps, not the undoing
 
-	step        int // index of the step being performed, in the report; -1 before the first
-	undos       []undo
-	approved    map[string]bool // bindings that people have agreed to
-	questions   int             // how many were asked
-	answer      string          // the verb that closed the open question
-	paused      bool
-	abortedBy   string
-	rejectedBy  string
-	undoing     bool
-	closing     bool // nothing a person says can change the run any more
-	changed     bool // the estate was changed, perhaps
-	past        bool // the point of no return
-	unproven    bool
-	clockMoved  bool
-	pausedPhase string
+	step       int // index of the step being performed, in the report; -1 before the first
+	undos      []undo
+	approved   map[string]bool // bindings that people have agreed to
+	questions  int             // how many were asked
+	answer     string          // the verb that closed the open question
+	paused     bool
+	abortedBy  string
+	rejectedBy string
+	undoing    bool
+	closing    bool // nothing a person says can change the run any more
+	changed    bool // the estate was changed, perhaps
+	past       bool // the point of no return
+	unproven   bool
+	clockMoved bool
 }
-
-type entryTime = time.Time
 
 // Begin starts a run: people can speak to it from here on, and its plan is pinned. The error is a refusal.
 func Begin(ctx workflow.Context, scenario Scenario, request Request, pin Pin) (*Run, error) {

@@ -166,7 +166,7 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 }
 
 func pinPlan(ctx workflow.Context) (runbook.Pinned, error) {
-	result, err := begin(runbook.Act(ctx, runbook.Queue, "pin the plan"), pinning.PinPlan, pin.PinPlanParams{}).get(ctx)
+	result, err := begin(runbook.Act(ctx, runbook.Queue, "pin the plan"), pinning.PinPlan, pin.Params{}).get(ctx)
 	return runbook.Pinned{Pinned: result.Pinned, Build: result.Build}, err
 }
 

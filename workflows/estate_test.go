@@ -93,7 +93,7 @@ func handle[P, R any](e *estate, name string, run func(P) (R, error)) {
 }
 
 func (e *estate) register() {
-	handle(e, "PinPlan", func(pin.PinPlanParams) (pin.Result, error) {
+	handle(e, "PinPlan", func(pin.Params) (pin.Result, error) {
 		return pin.Result{Pinned: plan.Pinned{Plan: e.plan, Hash: "sha256:0"}, Build: "test"}, nil
 	})
 	e.registerLease()

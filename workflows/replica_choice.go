@@ -20,11 +20,11 @@ type replicaChoice struct {
 
 // loss bounds the acknowledged writes that only the old primary has.
 type loss struct {
-	Bytes        uint64 // WAL that the old primary is known to have had beyond the chosen replica
-	Within       time.Duration
-	Bounded      bool // false: nothing is known about the time, and Within means nothing
-	HowBounded   string
-	BytesAreKnow bool
+	Bytes      uint64 // WAL that the old primary is known to have had beyond the chosen replica
+	Within     time.Duration
+	Bounded    bool // false: nothing is known about the time, and Within means nothing
+	HowBounded string
+	KnownEnd   bool // false: nobody knows where the primary's WAL ended, and Bytes means nothing
 }
 
 // primaryKnowledge is what is known of the primary that is gone.
@@ -122,7 +122,7 @@ func primaryTimeline(servers []postgres.Server) (timeline uint32, sure bool) {
 func lossWith(server postgres.Server, primary primaryKnowledge) loss {
 	var bound loss
 	if primary.End > 0 {
-		bound.BytesAreKnow = true
+		bound.KnownEnd = true
 		if primary.End > progress(server) {
 			bound.Bytes = uint64(primary.End - progress(server))
 		}
@@ -131,7 +131,7 @@ func lossWith(server postgres.Server, primary primaryKnowledge) loss {
 	bound.HowBounded = "from the primary's last message to this replica until it was gone"
 	if last.IsZero() {
 		last = server.LastCommit
-		bound.HowBounded = "from the last commit that this replica replayed until the primary was gone"
+		bound.HowBounded = "from the last commit or checkpoint that this replica replayed until the primary was gone"
 	}
 	if last.IsZero() || primary.Died.IsZero() {
 		return bound
@@ -144,7 +144,7 @@ func lossWith(server postgres.Server, primary primaryKnowledge) loss {
 // String is the loss in words.
 func (l loss) String() string {
 	bytes := "unknown bytes of WAL"
-	if l.BytesAreKnow {
+	if l.KnownEnd {
 		bytes = fmt.Sprintf("%d bytes of WAL that the primary was known to have", l.Bytes)
 	}
 	if !l.Bounded {

@@ -88,9 +88,9 @@ func (s span) String() string {
 // stay. Called twice it changes nothing. A pod in the middle of its set stays in it, and the result says so: only its start gate
 // holds it. Error: Conflict, for good, when the set is neither as it was found nor as this leaves it.
 func (a *Activities) HoldDown(ctx context.Context, params HoldDownParams) (HoldDownResult, error) {
-	after, err := params.Before.span().without(ordinalOf(params.Pod))
-	if err != nil {
-		return HoldDownResult{How: fmt.Sprintf("only the start gate keeps %s down: %s", params.Pod, err)}, nil
+	after, impossible := params.Before.span().without(ordinalOf(params.Pod))
+	if impossible != nil {
+		return HoldDownResult{How: fmt.Sprintf("only the start gate keeps %s down: %s", params.Pod, impossible)}, nil
 	}
 	how := fmt.Sprintf("StatefulSet %s has %s", params.Before.Name, after)
 	already, err := a.moveSpan(ctx, params.Namespace, params.Region, params.Before, params.Before.span(), after)
@@ -113,8 +113,8 @@ type LetUpResult struct {
 // LetUp undoes HoldDown: the StatefulSet is as it was found. Called twice, or without HoldDown before, it changes nothing.
 // Error: Conflict, for good, when somebody else has changed the set since.
 func (a *Activities) LetUp(ctx context.Context, params LetUpParams) (LetUpResult, error) {
-	held, err := params.Before.span().without(ordinalOf(params.Pod))
-	if err != nil {
+	held, impossible := params.Before.span().without(ordinalOf(params.Pod))
+	if impossible != nil {
 		return LetUpResult{Already: true}, nil // HoldDown left it alone
 	}
 	already, err := a.moveSpan(ctx, params.Namespace, params.Region, params.Before, held, params.Before.span())

@@ -189,7 +189,7 @@ func (r *reading) instanceFrom(pod *corev1.Pod, set string) Instance {
 func setFrom(set *appsv1.StatefulSet) Set {
 	found := Set{Name: set.Name, UID: string(set.UID), Replicas: replicasOf(set), Start: startOf(set)}
 	for _, entry := range set.ManagedFields {
-		writesReplicas := entry.FieldsV1 != nil && strings.Contains(string(entry.FieldsV1.Raw), `"f:replicas"`) && entry.Subresource == ""
+		writesReplicas := entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.GetRawString(), `"f:replicas"`) && entry.Subresource == ""
 		if writesReplicas && entry.Manager != fieldManager && entry.Operation == metav1.ManagedFieldsOperationApply {
 			found.FieldManagers = append(found.FieldManagers, entry.Manager)
 		}

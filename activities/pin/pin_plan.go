@@ -13,8 +13,8 @@ type Activities struct {
 	Build  string // version of this worker
 }
 
-// PinPlanParams has no fields yet.
-type PinPlanParams struct{}
+// Params has no fields yet.
+type Params struct{}
 
 // Result is a plan, by its hash, and the build that read it.
 type Result struct {
@@ -23,6 +23,6 @@ type Result struct {
 }
 
 // PinPlan returns the worker's plan. It reads nothing else and never fails: a worker without a valid plan does not start.
-func (a *Activities) PinPlan(context.Context, PinPlanParams) (Result, error) {
+func (a *Activities) PinPlan(context.Context, Params) (Result, error) {
 	return Result{Pinned: a.Pinned, Build: a.Build}, nil
 }

@@ -25,7 +25,7 @@ type Server struct {
 	Receiving  bool      `json:"receiving"`          // a WAL receiver is connected
 	LastHeard  time.Time `json:"lastHeard,omitzero"` // of the sender, by this server's clock; only while receiving
 	PrimaryEnd LSN       `json:"primaryEnd"`         // where the sender last said that its WAL ends; only while receiving
-	LastCommit time.Time `json:"lastCommit,omitzero"`
+	LastCommit time.Time `json:"lastCommit,omitzero"` // newest moment of the primary that it has replayed: a commit or a checkpoint
 	History    []Fork    `json:"history,omitempty"` // the timelines that it descends from, oldest first
 }
 
@@ -98,7 +98,7 @@ SELECT pg_is_in_recovery(),
        coalesce(receiver.received_tli, 0),
        receiver.last_msg_receipt_time,
        coalesce(receiver.latest_end_lsn, '0/0')::text,
-       pg_last_xact_replay_timestamp()
+       greatest(pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_control_checkpoint()))
   FROM (SELECT 1) AS one LEFT JOIN pg_stat_wal_receiver AS receiver ON true`
 
 func describe(ctx context.Context, conn *pgx.Conn) (Server, error) {
