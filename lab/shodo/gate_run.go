@@ -27,6 +27,11 @@ func runGate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return passGate(ctx, object, pod)
+}
+
+// passGate returns nil only when the instance may start.
+func passGate(ctx context.Context, object *roleObject, pod string) error {
 	ticker := time.NewTicker(gateInterval)
 	defer ticker.Stop()
 	said := ""

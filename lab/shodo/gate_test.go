@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,4 +43,12 @@ func TestExists_AnUnreadableDiskIsNeitherThereNorMissing(t *testing.T) {
 	require.False(t, there)
 	_, err = exists(filepath.Join(file, "below"))
 	require.ErrorContains(t, err, "look at the data directory")
+}
+
+func TestGate_AskedToStopNeverSaysThatTheInstanceMayStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := passGate(ctx, &roleObject{client: http.DefaultClient}, "postgres-primary-0")
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotZero(t, exitCode("gate", err), "exit code 0 would let the instance start")
 }

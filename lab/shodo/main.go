@@ -20,7 +20,6 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var err error
 	switch os.Args[1] {
 	case "backend":
@@ -33,7 +32,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
-	if err != nil && ctx.Err() == nil {
-		log.Fatalf("%s: %s", os.Args[1], err)
+	stop()
+	os.Exit(exitCode(os.Args[1], err))
+}
+
+// exitCode is 0 for a gate that the instance may pass, and for a service that was asked to stop. A gate that was asked to
+// stop has failed: Kubernetes takes exit code 0 for leave to start the instance.
+func exitCode(name string, err error) int {
+	if err == nil {
+		return 0
 	}
+	log.Printf("%s: %s", name, err)
+	return 1
 }
