@@ -100,19 +100,16 @@ func forkedFrom(server postgres.Server) string {
 // the only timeline there is. sure is false when replicas disagree and none of them has heard the primary.
 func primaryTimeline(servers []postgres.Server) (timeline uint32, sure bool) {
 	var heard time.Time
-	seen := map[uint32]bool{}
 	for _, server := range servers {
-		if !server.Reached || !server.InRecovery {
+		switch {
+		case !server.Reached || !server.InRecovery:
 			continue
-		}
-		seen[server.Timeline] = true
-		if server.LastHeard.After(heard) {
+		case server.LastHeard.After(heard):
 			heard, timeline, sure = server.LastHeard, server.Timeline, true
-		}
-	}
-	if !sure && len(seen) == 1 {
-		for only := range seen {
-			return only, true
+		case heard.IsZero() && timeline == 0:
+			timeline, sure = server.Timeline, true
+		case heard.IsZero() && timeline != server.Timeline:
+			sure = false
 		}
 	}
 	return timeline, sure

@@ -1,0 +1,64 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
+	"github.com/stretchr/testify/require"
+)
+
+var three = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+
+func standby(pod string, position postgres.LSN, change func(*postgres.Server)) postgres.Server {
+	server := postgres.Server{Pod: pod, Reached: true, InRecovery: true, Timeline: 4, ReceiveLSN: position, ReplayLSN: position, LastHeard: three}
+	if change != nil {
+		change(&server)
+	}
+	return server
+}
+
+func TestChooseReplica_TakesTheOneThatHasMostOfThePrimarysHistory(t *testing.T) {
+	forked := func(server *postgres.Server) {
+		server.Timeline, server.LastHeard = 5, time.Time{}
+		server.History = []postgres.Fork{{Timeline: 4, At: 0x100}}
+	}
+	restarted := func(server *postgres.Server) { server.ReceiveLSN = 0x50 }
+	cases := []struct {
+		name    string
+		servers []postgres.Server
+		want    string // empty: nobody
+	}{
+		{"the one ahead", []postgres.Server{standby("a", 0x200, nil), standby("b", 0x300, nil)}, "b"},
+		{"the first of equals, so that two looks agree", []postgres.Server{standby("b", 0x200, nil), standby("a", 0x200, nil)}, "a"},
+		{"never a fork, however far ahead", []postgres.Server{standby("a", 0x200, nil), standby("fork", 0x900, forked)}, "a"},
+		{"never a fork, even alone with one that is silent", []postgres.Server{standby("a", 0x200, func(s *postgres.Server) { s.Reached = false }), standby("fork", 0x900, forked), standby("c", 0x100, nil)}, "c"},
+		{"by replay, after a restart has taken its receive position back", []postgres.Server{standby("a", 0x300, restarted), standby("b", 0x200, nil)}, "a"},
+		{"nobody who is a primary already", []postgres.Server{standby("a", 0x200, func(s *postgres.Server) { s.InRecovery = false })}, ""},
+		{"nobody when timelines differ and none heard the primary", []postgres.Server{standby("a", 0x200, func(s *postgres.Server) { s.LastHeard = time.Time{} }), standby("fork", 0x300, forked)}, ""},
+		{"nobody at all", nil, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			choice := chooseReplica(c.servers, primaryKnowledge{End: 0x300, Died: three.Add(time.Second)})
+			require.Equal(t, c.want != "", choice.Found)
+			require.Equal(t, c.want, choice.Chosen.Pod)
+		})
+	}
+}
+
+func TestChooseReplica_SaysWhatWouldBeLost(t *testing.T) {
+	known := primaryKnowledge{End: 0x300, Died: three.Add(2 * time.Second)}
+	heard := chooseReplica([]postgres.Server{standby("a", 0x200, nil)}, known).Loss
+	require.Equal(t, uint64(0x100), heard.Bytes)
+	require.Equal(t, 2*time.Second, heard.Within)
+
+	deaf := func(server *postgres.Server) {
+		server.LastHeard, server.LastCommit = time.Time{}, three.Add(-time.Minute)
+	}
+	require.Equal(t, 62*time.Second, chooseReplica([]postgres.Server{standby("a", 0x200, deaf)}, known).Loss.Within)
+
+	ignorant := func(server *postgres.Server) { server.LastHeard = time.Time{} }
+	require.False(t, chooseReplica([]postgres.Server{standby("a", 0x200, ignorant)}, known).Loss.Bounded)
+	require.Contains(t, chooseReplica([]postgres.Server{standby("a", 0x200, ignorant)}, primaryKnowledge{}).Loss.String(), "unknown bytes")
+}
