@@ -22,11 +22,11 @@ type Server struct {
 	SystemID   string    `json:"systemId"`
 	ReceiveLSN LSN       `json:"receiveLsn"` // steps back when the server restarts
 	ReplayLSN  LSN       `json:"replayLsn"`
-	Receiving  bool      `json:"receiving"`          // a WAL receiver is connected
-	LastHeard  time.Time `json:"lastHeard,omitzero"` // of the sender, by this server's clock; only while receiving
-	PrimaryEnd LSN       `json:"primaryEnd"`         // where the sender last said that its WAL ends; only while receiving
+	Receiving  bool      `json:"receiving"`           // a WAL receiver is connected
+	LastHeard  time.Time `json:"lastHeard,omitzero"`  // of the sender, by this server's clock; only while receiving
+	PrimaryEnd LSN       `json:"primaryEnd"`          // where the sender last said that its WAL ends; only while receiving
 	LastCommit time.Time `json:"lastCommit,omitzero"` // newest moment of the primary that it has replayed: a commit or a checkpoint
-	History    []Fork    `json:"history,omitempty"` // the timelines that it descends from, oldest first
+	History    []Fork    `json:"history,omitempty"`   // the timelines that it descends from, oldest first
 }
 
 // Fork is where a timeline was left.

@@ -31,10 +31,11 @@ type StopReceivingResult struct {
 	Servers []Server `json:"servers"`
 }
 
-// StopReceiving ends the WAL receivers of all replicas that can be reached and waits until their positions stand still, so
-// that they can be compared. PostgreSQL starts a receiver again by itself when its primary answers, which is why this comes
-// after the fence. Called twice it finds nothing to end. Errors: NotReady when a replica does not come to rest, and those of
-// the credentials.
+// StopReceiving waits until the reachable replicas receive nothing any more and their positions stand still, so that they can
+// be compared. A receiver that listens to a silent primary is ended, by a setting that is put back. A receiver that hears its
+// primary is left alone: then the primary lives, and the error says so. PostgreSQL starts receivers again by itself when the
+// primary answers, which is why this comes after the fence. Called twice it finds nothing to end. Errors: NotReady when a
+// replica does not come to rest, and those of the credentials.
 func (a *Activities) StopReceiving(ctx context.Context, params StopReceivingParams) (StopReceivingResult, error) {
 	login, err := a.login(ctx, params.Database, params.Catalog)
 	if err != nil {
@@ -53,11 +54,11 @@ func (a *Activities) StopReceiving(ctx context.Context, params StopReceivingPara
 	for _, rest := range rests {
 		result.Servers = append(result.Servers, rest.server)
 		if rest.server.Reached && !rest.reached {
-			restless = append(restless, fmt.Sprintf("%s received %s and replayed %s", rest.server.Pod, rest.server.ReceiveLSN, rest.server.ReplayLSN))
+			restless = append(restless, rest.String())
 		}
 	}
 	if len(restless) > 0 {
-		return StopReceivingResult{}, failure.Transient(failure.NotReady, "stop receiving WAL: not at rest after %s: %s; is the old primary really fenced?",
+		return StopReceivingResult{}, failure.Transient(failure.NotReady, "stop receiving WAL: not at rest after %s: %s; see that the old primary is fenced",
 			params.Patience, strings.Join(restless, "; "))
 	}
 	return result, nil
@@ -68,27 +69,45 @@ type rest struct {
 	server  Server
 	reached bool      // it stands still
 	since   time.Time // nothing has moved since then
+	hurry   error     // why its receiver could not be made to give up a silent primary
+}
+
+func (r rest) String() string {
+	said := fmt.Sprintf("%s received %s and replayed %s", r.server.Pod, r.server.ReceiveLSN, r.server.ReplayLSN)
+	if r.server.Receiving {
+		said += " and still has a receiver"
+	}
+	if r.hurry != nil {
+		said += ", which could not be ended: " + r.hurry.Error()
+	}
+	return said
 }
 
 // bringToRest returns when the replica stands still, cannot be reached, or nobody waits any more.
 func bringToRest(ctx context.Context, login login, instance Instance) rest {
+	lost := func(err error) rest { return rest{server: Server{Pod: instance.Pod, Error: brief(err)}} }
 	conn, err := login.connect(ctx, instance)
 	if err != nil {
-		return rest{server: Server{Pod: instance.Pod, Error: brief(err)}}
+		return lost(err)
 	}
 	defer hangUp(conn)
+	patience, err := readPatience(ctx, conn)
+	if err != nil {
+		return lost(err)
+	}
+	defer patience.restore(ctx)
 	var current rest
 	for {
-		server, err := endReceiver(ctx, conn)
-		switch {
-		case err != nil && ctx.Err() != nil && current.server.Reached:
-			return current // our patience has ended, not the replica
-		case err != nil:
-			return rest{server: Server{Pod: instance.Pod, Error: brief(err)}}
+		server, err := look(ctx, conn)
+		if err != nil {
+			return lost(err)
 		}
 		server.Pod, server.Reached = instance.Pod, true
 		if current = current.then(server, time.Now()); current.reached {
 			return current
+		}
+		if server.Receiving && current.hurry == nil {
+			current.hurry = patience.hurry(ctx)
 		}
 		if pause(ctx) != nil {
 			return current
@@ -96,13 +115,10 @@ func bringToRest(ctx context.Context, login login, instance Instance) rest {
 	}
 }
 
-// endReceiver ends the receiver if there is one and says how far the replica is.
-func endReceiver(ctx context.Context, conn *pgx.Conn) (Server, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+// look outlives ctx for the same reason as every statement on this connection: it still has a setting to put back.
+func look(ctx context.Context, conn *pgx.Conn) (Server, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
-	if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_wal_receiver"); err != nil {
-		return Server{}, err
-	}
 	return describe(ctx, conn)
 }
 
@@ -112,7 +128,7 @@ func endReceiver(ctx context.Context, conn *pgx.Conn) (Server, error) {
 func (r rest) then(server Server, now time.Time) rest {
 	same := r.server.Reached && !r.server.Receiving && !server.Receiving &&
 		r.server.ReceiveLSN == server.ReceiveLSN && r.server.ReplayLSN == server.ReplayLSN
-	next := rest{server: server, since: now}
+	next := rest{server: server, since: now, hurry: r.hurry}
 	if same {
 		next.since = r.since
 	}

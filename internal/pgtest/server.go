@@ -182,7 +182,7 @@ func (s *Server) Await(what, sql, want string) {
 }
 
 func (s *Server) try(ctx context.Context, sql string) (string, error) {
-	conn, err := pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable", s.Host, s.Port, User, Password, Catalog))
+	conn, err := pgx.Connect(ctx, s.URL())
 	if err != nil {
 		return "", err
 	}
@@ -195,6 +195,11 @@ func (s *Server) try(ctx context.Context, sql string) (string, error) {
 		return string(last.Rows[0][0]), nil
 	}
 	return "", nil
+}
+
+// URL is how to connect to the server with the role of the tests.
+func (s *Server) URL() string {
+	return fmt.Sprintf("postgres://%s:%s@%s:%d/%s?sslmode=disable", User, Password, s.Host, s.Port, Catalog)
 }
 
 // Log is what the server has said since it was started.
