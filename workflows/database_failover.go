@@ -43,6 +43,7 @@ const (
 	proofBudget     = 30 * time.Second // a container may use up its grace period before it is gone
 	promotionBudget = 30 * time.Second
 	cloneBudget     = 15 * time.Minute
+	healthBudget    = 8 * time.Minute // Kubernetes' own defaults before it replaces the pods of a dead machine, and their start
 )
 
 // databaseFailover replaces a PostgreSQL primary that is gone by one of its replicas: section 3.2 of the Shodo plan.
@@ -152,7 +153,7 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 				Guard: f.podHangs, Do: f.freePod,
 			},
 			{
-				Name: "Verify the whole service", Budget: proofBudget,
+				Name: "Verify the whole service", Budget: healthBudget,
 				Verify: f.serviceIsWhole,
 			},
 			{

@@ -17,8 +17,9 @@ import (
 // streamingPatience is how long one look for streaming replicas lasts. A clone may take many of them.
 const streamingPatience = 20 * time.Second
 
-// healthPatience is how long services may need until they are well again: their pods on the dead machine are replaced meanwhile.
-const healthPatience = 25 * time.Second
+// healthPatience is how long one look for well services lasts. They are not all well before Kubernetes has replaced their pods on
+// the dead machine, which by its defaults takes six minutes.
+const healthPatience = 20 * time.Second
 
 // mayGrow counts what the StatefulSets want against what there was before, and chooses the one that gets a new replica.
 func (f *databaseFailover) mayGrow(ctx workflow.Context) (runbook.Verdict, error) {
@@ -136,7 +137,6 @@ func (f *databaseFailover) freePod(ctx workflow.Context) (string, error) {
 
 // serviceIsWhole checks at the same time everything that users and the next disaster rely on.
 func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) {
-	health := begin(f.act(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{Services: f.run.Plan.Services, Patience: healthPatience})
 	integrity := begin(f.act(ctx, "run the integrity queries"), servers.CheckIntegrity, postgres.CheckIntegrityParams{
 		Database: f.database.Name, Catalog: f.database.Catalog, Instance: f.targetAddress(), Queries: f.database.Integrity,
 	})
@@ -145,19 +145,13 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 		return "", err
 	}
 	f.run.Recovered(written.At)
-	healthy, err := health.get(ctx)
-	if err != nil {
-		return "", err
-	}
 	sound, err := integrity.get(ctx)
 	if err != nil {
 		return "", err
 	}
-	var failures []string
-	for _, check := range healthy.Checks {
-		if !check.OK {
-			failures = append(failures, fmt.Sprintf("%s%s is not well: %s", check.Service, check.Path, check.Said))
-		}
+	asked, failures, err := f.awaitHealth(ctx)
+	if err != nil {
+		return "", err
 	}
 	for _, check := range sound.Checks {
 		f.run.Fact("integrity: "+check.Name, check.Measured)
@@ -165,8 +159,31 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 			failures = append(failures, fmt.Sprintf("integrity query %s: measured %q, expected %q", check.Name, check.Measured, check.Expected))
 		}
 	}
-	said := fmt.Sprintf("a write and its reading back, %d health endpoints, %d integrity queries", len(healthy.Checks), len(sound.Checks))
+	said := fmt.Sprintf("a write and its reading back, %d health endpoints, %d integrity queries", asked, len(sound.Checks))
 	return said, describe(failures)
+}
+
+// awaitHealth asks every service until all are well, or the budget is used up. It returns how many endpoints it asked and which
+// of them are not well.
+func (f *databaseFailover) awaitHealth(ctx workflow.Context) (asked int, unwell []string, err error) {
+	deadline := workflow.Now(ctx).Add(healthBudget)
+	for {
+		health, err := begin(f.act(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{
+			Services: f.run.Plan.Services, Patience: healthPatience,
+		}).get(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		unwell = nil
+		for _, check := range health.Checks {
+			if !check.OK {
+				unwell = append(unwell, fmt.Sprintf("%s%s is not well: %s", check.Service, check.Path, check.Said))
+			}
+		}
+		if len(unwell) == 0 || workflow.Now(ctx).After(deadline) {
+			return len(health.Checks), unwell, nil
+		}
+	}
 }
 
 // conclude measures what was lost and says in a sentence how it ended.

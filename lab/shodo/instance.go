@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // binaries is where the system's packages have PostgreSQL's programs.
@@ -40,6 +41,16 @@ const access = `local all all trust
 host all all all scram-sha-256
 host replication replicator,fukkyu all scram-sha-256
 `
+
+// runInstance passes the gate and becomes the server. The gate is the pod's init container too; but Kubernetes restarts a
+// container that ended by itself without its init containers, and a primary that crashes after it was replaced must not come back.
+func runInstance(ctx context.Context) error {
+	if err := runGate(ctx); err != nil {
+		return err
+	}
+	server := filepath.Join(binaries, "postgres")
+	return syscall.Exec(server, []string{server, "-D", dataFolder}, os.Environ())
+}
 
 // initialiseDatabase makes the estate's database and its roles. It is complete or not there at all.
 func initialiseDatabase(ctx context.Context) error {

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-const usage = "usage: shodo backend|frontend|ai-server|gate"
+const usage = "usage: shodo backend|frontend|ai-server|gate|instance"
 
 func main() {
 	log.SetFlags(log.LstdFlags | log.Lmicroseconds | log.LUTC)
@@ -28,6 +28,8 @@ func main() {
 		err = runFront(ctx, os.Args[1])
 	case "gate":
 		err = runGate(ctx)
+	case "instance":
+		err = runInstance(ctx)
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
