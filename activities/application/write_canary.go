@@ -50,9 +50,11 @@ func (a *Activities) WriteCanary(ctx context.Context, params WriteCanaryParams) 
 		}
 		select {
 		case <-ctx.Done():
+		case <-ticker.C:
+		}
+		if ctx.Err() != nil {
 			return WriteCanaryResult{}, failure.Transient(failure.NotReady, "write through %s: not acknowledged within %s, %d tries; the last said: %s",
 				params.Canary.Service, params.Patience, attempt, said)
-		case <-ticker.C:
 		}
 	}
 }
