@@ -45,8 +45,8 @@ type Service struct {
 func Services() []Service {
 	return []Service{
 		{Name: "shodo-backend", Program: "backend", Replicas: 2, Readiness: "/alive", NodePort: 30080, Port: topology.BackendPort},
-		{Name: "shodo-frontend", Program: "frontend", Replicas: 1, Readiness: "/health", NodePort: 30081, Port: topology.FrontendPort},
-		{Name: "shodo-ai-server", Program: "ai-server", Replicas: 1, Readiness: "/health", NodePort: 30082, Port: topology.AIServerPort},
+		{Name: "shodo-frontend", Program: "frontend", Replicas: 2, Readiness: "/health", NodePort: 30081, Port: topology.FrontendPort},
+		{Name: "shodo-ai-server", Program: "ai-server", Replicas: 2, Readiness: "/health", NodePort: 30082, Port: topology.AIServerPort},
 	}
 }
 
