@@ -75,10 +75,13 @@ func (e Estate) values() (values, error) {
 	}
 	v := values{
 		PostgresAddress: e.Region.Service(54).String(), RedisAddress: e.Region.Service(63).String(),
-		QuietNode: e.Region.Nodes[1].Name, HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
+		QuietNode: e.quietNode(), HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
 		Passwords: passwords, Services: Services(), Sets: []set{{"postgres-primary", 1}, {"postgres-replica", 2}},
 	}
 	for _, node := range e.Region.Nodes {
+		if node.Name == v.QuietNode {
+			continue
+		}
 		for i := range topology.VolumesPerNode {
 			name := fmt.Sprintf("v%02d", i+1)
 			v.Volumes = append(v.Volumes, volume{Name: node.Name + "-" + name, Path: "/srv/volumes/" + name, Node: node.Name})
@@ -86,6 +89,10 @@ func (e Estate) values() (values, error) {
 	}
 	return v, nil
 }
+
+// quietNode is the machine with no volume for a database, so that it never is the one under the primary: Redis lives there,
+// because it has no replica yet.
+func (e Estate) quietNode() string { return e.Region.Nodes[len(e.Region.Nodes)-1].Name }
 
 // passwords are made once for each lab, and never leave its data folder but for the Secrets of the cluster.
 func (e Estate) passwords() (map[string]string, error) {

@@ -59,7 +59,7 @@ func TestService_AnswersOnlyWhoKnowsThePassword(t *testing.T) {
 	}
 	status, list := ask(t, "GET", server.URL+"/redfish/v1/Systems", password, "")
 	require.Equal(t, http.StatusOK, status)
-	require.EqualValues(t, 4, list["Members@odata.count"])
+	require.EqualValues(t, 5, list["Members@odata.count"])
 }
 
 func TestService_RefusesWhatItDoesNotKnow(t *testing.T) {

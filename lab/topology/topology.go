@@ -62,7 +62,7 @@ func New(network string, profile Profile) (Lab, error) {
 		return Lab{}, fmt.Errorf("network %q: want an IPv4 /16 such as %s; the two after it hold pods and services", network, DefaultNetwork)
 	}
 	lab := Lab{Network: prefix, Profile: profile}
-	lab.Regions = []Region{lab.region(1, DefaultRegion, []place{{"node-a1", "a"}, {"node-a2", "a"}, {"node-c1", "c"}, {"node-d1", "d"}})}
+	lab.Regions = []Region{lab.region(1, DefaultRegion, []place{{"node-a1", "a"}, {"node-a2", "a"}, {"node-c1", "c"}, {"node-d1", "d"}, {"node-c2", "c"}})}
 	return lab, nil
 }
 

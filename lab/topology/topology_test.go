@@ -51,7 +51,7 @@ func TestNode_NamesTheNodesThereAre(t *testing.T) {
 	lab, err := topology.New(topology.DefaultNetwork, tuned(t))
 	require.NoError(t, err)
 	_, err = lab.Node("nope")
-	require.EqualError(t, err, "no such node nope: nodes are node-a1, node-a2, node-c1, node-d1")
+	require.EqualError(t, err, "no such node nope: nodes are node-a1, node-a2, node-c1, node-d1, node-c2")
 	_, err = lab.Region("nope")
 	require.EqualError(t, err, "no such region nope: regions are ap-northeast-1")
 	_, err = topology.ProfileNamed("nope")
