@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,15 +62,10 @@ func chooseReplica(servers []postgres.Server, primary primaryKnowledge) replicaC
 // progress is how much WAL a server has. The receive position steps back when a server restarts, the replay position does not.
 func progress(server postgres.Server) postgres.LSN { return max(server.ReceiveLSN, server.ReplayLSN) }
 
+// byProgress puts the furthest first and, among equals, the lowest ordinal: a StatefulSet can leave out its first pod, but not
+// one in the middle, should this one be replaced in its turn.
 func byProgress(a, b postgres.Server) int {
-	switch {
-	case progress(a) > progress(b):
-		return -1
-	case progress(a) < progress(b):
-		return 1
-	default:
-		return strings.Compare(a.Pod, b.Pod)
-	}
+	return cmp.Or(cmp.Compare(progress(b), progress(a)), cmp.Compare(len(a.Pod), len(b.Pod)), strings.Compare(a.Pod, b.Pod))
 }
 
 // unfit says why a server cannot be promoted.

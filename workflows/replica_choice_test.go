@@ -31,6 +31,7 @@ func TestChooseReplica_TakesTheOneThatHasMostOfThePrimarysHistory(t *testing.T) 
 	}{
 		{"the one ahead", []postgres.Server{standby("a", 0x200, nil), standby("b", 0x300, nil)}, "b"},
 		{"the first of equals, so that two looks agree", []postgres.Server{standby("b", 0x200, nil), standby("a", 0x200, nil)}, "a"},
+		{"the lowest ordinal of equals", []postgres.Server{standby("r-10", 0x200, nil), standby("r-9", 0x200, nil)}, "r-9"},
 		{"never a fork, however far ahead", []postgres.Server{standby("a", 0x200, nil), standby("fork", 0x900, forked)}, "a"},
 		{"never a fork, even alone with one that is silent", []postgres.Server{standby("a", 0x200, func(s *postgres.Server) { s.Reached = false }), standby("fork", 0x900, forked), standby("c", 0x100, nil)}, "c"},
 		{"by replay, after a restart has taken its receive position back", []postgres.Server{standby("a", 0x300, restarted), standby("b", 0x200, nil)}, "a"},
