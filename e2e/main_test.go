@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 )
 
 // This lab stands beside one that a person may have up: other addresses, other ports.
@@ -61,11 +63,16 @@ func runAll(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// fresh puts the estate into its first state.
+// fresh puts the estate into its first state. A run that a test before has left behind is ended, so that one failure is not many.
 func fresh(t *testing.T) {
 	t.Helper()
 	do(t, "mend", "all")
 	do(t, "mend", "temporal")
+	err := connect(t).TerminateWorkflow(t.Context(), failoverID, "", "left behind by a test")
+	var gone *serviceerror.NotFound
+	if !errors.As(err, &gone) {
+		require.NoError(t, err)
+	}
 	do(t, "reset")
 }
 

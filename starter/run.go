@@ -13,6 +13,10 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
+// taskTimeout is how long Temporal waits for a worker that took a step of the workflow and died. Its default of 10 s would be
+// the longest pause of a recovery; a step is milliseconds of computing.
+const taskTimeout = 2 * time.Second
+
 func (s *session) runCommand() *cobra.Command {
 	command := group(&cobra.Command{Use: "run", Short: "Run a recovery", Example: `  fukkyu run database-failover --database shodo --by yuki --reason "node-a1 is dead"`})
 	command.AddCommand(s.databaseFailoverCommand(runbook.Live))
@@ -125,7 +129,8 @@ func (s *session) databaseFailover(command *cobra.Command, mode runbook.Mode, f 
 		StaticSummary:                            fmt.Sprintf("database %s, %s, asked for by %s", request.Database, mode, request.By),
 		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		// No timeout: it would cut a recovery, and its undo, in the middle.
+		WorkflowTaskTimeout:                      taskTimeout,
+		// No run timeout: it would cut a recovery, and its undo, in the middle.
 	}, workflows.DatabaseFailoverName, request)
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
