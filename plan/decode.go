@@ -21,7 +21,7 @@ type document struct {
 	errors Errors
 }
 
-// decode reads data into the struct behind into. Unknown and doubled fields are errors.
+// decode reads data into the struct behind into. Unknown fields are errors.
 func decode(file string, data []byte, into any) *document {
 	d := &document{file: file, places: map[string]*token.Position{}}
 	parsed, err := parser.ParseBytes(data, 0)
@@ -139,23 +139,16 @@ func (d *document) mapping(node ast.Node, into reflect.Value, path string) {
 	})
 }
 
-// entries visits every key of a mapping once.
+// entries visits every key of a mapping. That none is there twice, the parser has seen to.
 func (d *document) entries(node ast.Node, path string, visit func(string, *ast.MappingValueNode)) {
 	mapping, isMapping := node.(ast.MapNode)
 	if !isMapping {
 		d.fail(node, path, "%s, but fields are wanted", kindOf(node))
 		return
 	}
-	seen := map[string]bool{}
 	for entries := mapping.MapRange(); entries.Next(); {
 		entry := entries.KeyValue()
-		key := entry.Key.GetToken().Value
-		if seen[key] {
-			d.fail(entry.Key, join(path, key), "the field is there twice")
-			continue
-		}
-		seen[key] = true
-		visit(key, entry)
+		visit(entry.Key.GetToken().Value, entry)
 	}
 }
 

@@ -28,19 +28,19 @@ type span struct{ start, replicas int32 }
 
 func (s Set) span() span { return span{start: s.Start, replicas: s.Replicas} }
 
-// without is the range that leaves one ordinal out, if there is such a range.
-func (s span) without(ordinal int32) (span, error) {
+// without is the range that leaves one ordinal out, or why there is no such range.
+func (s span) without(ordinal int32) (after span, whyNot string) {
 	switch last := s.start + s.replicas - 1; {
 	case ordinal < s.start || ordinal > last:
-		return s, nil
+		return s, ""
 	case s.replicas == 1:
-		return span{start: s.start, replicas: 0}, nil
+		return span{start: s.start, replicas: 0}, ""
 	case ordinal == last:
-		return span{start: s.start, replicas: s.replicas - 1}, nil
+		return span{start: s.start, replicas: s.replicas - 1}, ""
 	case ordinal == s.start:
-		return span{start: s.start + 1, replicas: s.replicas - 1}, nil
+		return span{start: s.start + 1, replicas: s.replicas - 1}, ""
 	default:
-		return s, fmt.Errorf("ordinal %d lies between %d and %d, and a StatefulSet cannot leave it out", ordinal, s.start, last)
+		return s, fmt.Sprintf("ordinal %d lies between %d and %d, and a StatefulSet cannot leave it out", ordinal, s.start, last)
 	}
 }
 
@@ -69,9 +69,9 @@ func HoldDownPlan(set Set, ordinal int32) (string, error) {
 	if set.Name == "" {
 		return "no StatefulSet would bring the pod back", nil
 	}
-	after, err := set.span().without(ordinal)
-	if err != nil {
-		return "", fmt.Errorf("StatefulSet %s: %w", set.Name, err)
+	after, whyNot := set.span().without(ordinal)
+	if whyNot != "" {
+		return "", fmt.Errorf("StatefulSet %s: %s", set.Name, whyNot)
 	}
 	return fmt.Sprintf("StatefulSet %s: %s, was %s", set.Name, after, set.span()), nil
 }
@@ -88,9 +88,9 @@ func (s span) String() string {
 // stay. Called twice it changes nothing. A pod in the middle of its set stays in it, and the result says so: only its start gate
 // holds it. Error: Conflict, for good, when the set is neither as it was found nor as this leaves it.
 func (a *Activities) HoldDown(ctx context.Context, params HoldDownParams) (HoldDownResult, error) {
-	after, impossible := params.Before.span().without(ordinalOf(params.Pod))
-	if impossible != nil {
-		return HoldDownResult{How: fmt.Sprintf("only the start gate keeps %s down: %s", params.Pod, impossible)}, nil
+	after, whyNot := params.Before.span().without(ordinalOf(params.Pod))
+	if whyNot != "" {
+		return HoldDownResult{How: fmt.Sprintf("only the start gate keeps %s down: %s", params.Pod, whyNot)}, nil
 	}
 	how := fmt.Sprintf("StatefulSet %s has %s", params.Before.Name, after)
 	already, err := a.moveSpan(ctx, params.Namespace, params.Region, params.Before, params.Before.span(), after)
@@ -113,8 +113,8 @@ type LetUpResult struct {
 // LetUp undoes HoldDown: the StatefulSet is as it was found. Called twice, or without HoldDown before, it changes nothing.
 // Error: Conflict, for good, when somebody else has changed the set since.
 func (a *Activities) LetUp(ctx context.Context, params LetUpParams) (LetUpResult, error) {
-	held, impossible := params.Before.span().without(ordinalOf(params.Pod))
-	if impossible != nil {
+	held, whyNot := params.Before.span().without(ordinalOf(params.Pod))
+	if whyNot != "" {
 		return LetUpResult{Already: true}, nil // HoldDown left it alone
 	}
 	already, err := a.moveSpan(ctx, params.Namespace, params.Region, params.Before, held, params.Before.span())

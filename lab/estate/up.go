@@ -118,7 +118,7 @@ func (e Estate) AwaitReady(ctx context.Context) error {
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	seen := "nothing yet"
+	var seen string
 	for {
 		unready, err := e.unready(ctx)
 		switch {

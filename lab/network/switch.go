@@ -41,7 +41,7 @@ func Build(lab topology.Lab, owner topology.Folder) error {
 			return fmt.Errorf("make the switch: %w", err)
 		}
 	}
-	if err := plug(lab, hub, hostLink, lab.Tag(), nil); err != nil {
+	if err := plug(hub, hostLink, lab.Tag(), nil); err != nil {
 		return err
 	}
 	host, err := netlink.NewHandle()
@@ -77,7 +77,7 @@ func Attach(lab topology.Lab, machine string, own netip.Addr) error {
 		return err
 	}
 	defer handle.Close()
-	if err := plug(lab, hub, machine, inner, &handle); err != nil {
+	if err := plug(hub, machine, inner, &handle); err != nil {
 		return err
 	}
 	there, err := netlink.NewHandleAt(handle)
@@ -107,7 +107,7 @@ func at(tag, machine string) (*netlink.Handle, error) {
 }
 
 // plug makes a pair of links: one end in the switch, the other in the namespace given, or on the host.
-func plug(lab topology.Lab, hub *netlink.Handle, outer, peer string, namespace *netns.NsHandle) error {
+func plug(hub *netlink.Handle, outer, peer string, namespace *netns.NsHandle) error {
 	if _, err := hub.LinkByName(outer); err == nil {
 		return nil
 	}

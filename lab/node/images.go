@@ -23,11 +23,17 @@ func importImages(ctx context.Context) error {
 	if have, err := os.ReadFile(imported); err == nil && string(have) == sum {
 		return nil
 	}
-	for try := 0; try < importTries; try++ {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for range importTries {
 		if _, err = run(ctx, "ctr", "--namespace", "k8s.io", "images", "import", imageArchive); err == nil {
 			return os.WriteFile(imported, []byte(sum), 0o644)
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
 	}
 	return fmt.Errorf("give containerd the images of the lab: %w", err)
 }

@@ -11,34 +11,27 @@ import (
 	"time"
 )
 
-// Where an instance keeps what it has.
-const (
-	dataFolder  = "/data/pgdata"
-	asideFolder = "/data/set-aside"
-)
-
 // gateInterval is the pause between two questions while the gate holds.
 const gateInterval = 200 * time.Millisecond
 
 // runGate lets the instance of this pod start as what it may be. It never lets it start without an answer of the API server.
 func runGate(ctx context.Context) error {
-	pod := os.Getenv("POD_NAME")
 	object, err := newRoleObject(os.Getenv("POD_NAMESPACE"), os.Getenv("ROLE_OBJECT"))
 	if err != nil {
 		return err
 	}
-	return passGate(ctx, object, pod)
+	return passGate(ctx, object, ownInstance())
 }
 
 // passGate returns nil only when the instance may start.
-func passGate(ctx context.Context, object *roleObject, pod string) error {
+func passGate(ctx context.Context, object *roleObject, own instance) error {
 	ticker := time.NewTicker(gateInterval)
 	defer ticker.Stop()
 	said := ""
 	for {
-		did, err := pass(ctx, object, pod)
+		did, err := pass(ctx, object, own)
 		if err == nil && did != hold {
-			log.Printf("%s: %s", pod, did)
+			log.Printf("%s: %s", own.pod, did)
 			return nil
 		}
 		now := string(hold)
@@ -46,7 +39,7 @@ func passGate(ctx context.Context, object *roleObject, pod string) error {
 			now = err.Error()
 		}
 		if now != said {
-			log.Printf("%s: %s", pod, now)
+			log.Printf("%s: %s", own.pod, now)
 			said = now
 		}
 		select {
@@ -58,40 +51,46 @@ func passGate(ctx context.Context, object *roleObject, pod string) error {
 }
 
 // pass asks once who may be primary and does what follows from it.
-func pass(ctx context.Context, object *roleObject, pod string) (action, error) {
+func pass(ctx context.Context, object *roleObject, own instance) (action, error) {
 	now, err := object.read(ctx)
 	if err != nil {
 		return hold, fmt.Errorf("ask who may be primary: %w", err)
 	}
-	data, err := exists(filepath.Join(dataFolder, "PG_VERSION"))
+	return own.obey(ctx, now)
+}
+
+// obey does what the role object wants of this instance, and says what that was. After an error the next try goes on from
+// what is on the disk.
+func (i instance) obey(ctx context.Context, now role) (action, error) {
+	data, err := exists(filepath.Join(i.data(), "PG_VERSION"))
 	if err != nil {
 		return hold, err
 	}
-	standby, err := exists(filepath.Join(dataFolder, "standby.signal"))
+	standby, err := exists(filepath.Join(i.data(), "standby.signal"))
 	if err != nil {
 		return hold, err
 	}
-	todo := decide(situation{Pod: pod, Primary: now.primary, Epoch: now.epoch, Data: data, Standby: standby})
+	todo := decide(situation{Pod: i.pod, Primary: now.primary, Epoch: now.epoch, Data: data, Standby: standby})
 	switch todo {
 	case initialise:
-		err = initialiseDatabase(ctx)
+		err = i.initialise(ctx)
 	case setAside:
-		if err = moveAside(time.Now()); err == nil {
-			err = clonePrimary(ctx, pod)
+		if err = i.setAside(time.Now()); err == nil {
+			err = i.clone(ctx)
 		}
 	case clone:
-		err = clonePrimary(ctx, pod)
+		err = i.clone(ctx)
 	}
 	return todo, err
 }
 
-// moveAside keeps the data directory: rows that nobody else has may be in there. A crash before the rename leaves it where it was.
-func moveAside(now time.Time) error {
-	if err := os.MkdirAll(asideFolder, 0o700); err != nil {
+// setAside keeps the data directory: rows that nobody else has may be in there. A crash before the rename leaves it where it was.
+func (i instance) setAside(now time.Time) error {
+	if err := os.MkdirAll(i.aside(), 0o700); err != nil {
 		return fmt.Errorf("set the data directory aside: %w", err)
 	}
-	kept := filepath.Join(asideFolder, now.UTC().Format("20060102T150405.000Z"))
-	if err := os.Rename(dataFolder, kept); err != nil {
+	kept := filepath.Join(i.aside(), now.UTC().Format("20060102T150405.000Z"))
+	if err := os.Rename(i.data(), kept); err != nil {
 		return fmt.Errorf("set the data directory aside: %w", err)
 	}
 	log.Printf("the old data directory is kept in %s", kept)

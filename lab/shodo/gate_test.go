@@ -48,7 +48,7 @@ func TestExists_AnUnreadableDiskIsNeitherThereNorMissing(t *testing.T) {
 func TestGate_AskedToStopNeverSaysThatTheInstanceMayStart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := passGate(ctx, &roleObject{client: http.DefaultClient}, "postgres-primary-0")
+	err := passGate(ctx, &roleObject{client: http.DefaultClient}, instance{pod: "postgres-primary-0"})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotZero(t, exitCode("gate", err), "exit code 0 would let the instance start")
 }

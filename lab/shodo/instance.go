@@ -10,13 +10,26 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// binaries is where the system's packages have PostgreSQL's programs.
-const binaries = "/usr/lib/postgresql/15/bin"
+// instance is one PostgreSQL server: its volume, and the programs that work on it.
+type instance struct {
+	pod      string
+	volume   string
+	programs string              // folder of PostgreSQL's programs
+	account  *syscall.Credential // the programs' user; nil for the gate's own, which in a pod is the right one
+}
 
-// fresh is where a data directory is made before it is put in place complete.
-const fresh = "/data/pgdata.new"
+// ownInstance is the one of this pod.
+func ownInstance() instance {
+	return instance{pod: os.Getenv("POD_NAME"), volume: "/data", programs: "/usr/lib/postgresql/15/bin"}
+}
+
+// data is the data directory. fresh is where one is made before it is put in place complete, aside where old ones are kept.
+func (i instance) data() string  { return filepath.Join(i.volume, "pgdata") }
+func (i instance) fresh() string { return filepath.Join(i.volume, "pgdata.new") }
+func (i instance) aside() string { return filepath.Join(i.volume, "set-aside") }
 
 // configuration is added to what initdb writes. The time limits make a lost connection known within seconds.
 const configuration = `
@@ -48,16 +61,18 @@ func runInstance(ctx context.Context) error {
 	if err := runGate(ctx); err != nil {
 		return err
 	}
-	server := filepath.Join(binaries, "postgres")
-	return syscall.Exec(server, []string{server, "-D", dataFolder}, os.Environ())
+	own := ownInstance()
+	server := filepath.Join(own.programs, "postgres")
+	return syscall.Exec(server, []string{server, "-D", own.data()}, os.Environ())
 }
 
 // initialiseDatabase makes the estate's database and its roles. It is complete or not there at all.
-func initialiseDatabase(ctx context.Context) error {
+func (i instance) initialise(ctx context.Context) error {
+	fresh := i.fresh()
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
-	if err := run(ctx, nil, "initdb", "--pgdata", fresh, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--data-checksums", "--no-sync"); err != nil {
+	if err := i.run(ctx, nil, "initdb", "--pgdata", fresh, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--data-checksums", "--no-sync"); err != nil {
 		return err
 	}
 	config, err := os.OpenFile(filepath.Join(fresh, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -74,11 +89,11 @@ func initialiseDatabase(ctx context.Context) error {
 		return err
 	}
 	for _, statements := range []struct{ database, sql string }{{"postgres", roles()}, {"shodo", createTable + "; ALTER TABLE writes OWNER TO shodo"}} {
-		if err := run(ctx, strings.NewReader(statements.sql+"\n"), "postgres", "--single", "-j", "-D", fresh, statements.database); err != nil {
+		if err := i.run(ctx, strings.NewReader(statements.sql+"\n"), "postgres", "--single", "-j", "-D", fresh, statements.database); err != nil {
 			return err
 		}
 	}
-	return os.Rename(fresh, dataFolder)
+	return os.Rename(fresh, i.data())
 }
 
 // roles creates the roles and the database, in the form that single-user mode reads: statements end with an empty line.
@@ -95,27 +110,34 @@ func roles() string {
 	}, "\n\n") + "\n"
 }
 
-// clonePrimary copies the primary behind the Service. A copy that was interrupted is begun again.
-func clonePrimary(ctx context.Context, pod string) error {
-	if err := os.RemoveAll(fresh); err != nil {
+// sourceLost makes a copy end within seconds when the machine that it copies from is gone: who only receives never notices,
+// because a machine without power sends no refusal. The copy keeps these limits for its own streaming.
+const sourceLost = "connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=2 keepalives_interval=1 keepalives_count=3"
+
+// clone copies the primary behind the Service. A copy that was interrupted is begun again.
+func (i instance) clone(ctx context.Context) error {
+	if err := os.RemoveAll(i.fresh()); err != nil {
 		return err
 	}
-	connection := fmt.Sprintf("host=%s user=replicator application_name=%s connect_timeout=2 tcp_user_timeout=3000", os.Getenv("PRIMARY_SERVICE"), pod)
+	connection := fmt.Sprintf("host=%s user=replicator application_name=%s %s", os.Getenv("PRIMARY_SERVICE"), i.pod, sourceLost)
 	if err := os.Setenv("PGPASSWORD", os.Getenv("REPLICATOR_PASSWORD")); err != nil {
 		return err
 	}
-	if err := run(ctx, nil, "pg_basebackup", "--pgdata", fresh, "--dbname", connection, "--wal-method", "stream", "--checkpoint", "fast",
+	if err := i.run(ctx, nil, "pg_basebackup", "--pgdata", i.fresh(), "--dbname", connection, "--wal-method", "stream", "--checkpoint", "fast",
 		"--write-recovery-conf", "--progress", "--no-sync"); err != nil {
 		return err
 	}
-	return os.Rename(fresh, dataFolder)
+	return os.Rename(i.fresh(), i.data())
 }
 
 // run runs one of PostgreSQL's programs; what it prints is in the error when it fails.
-func run(ctx context.Context, input *strings.Reader, program string, args ...string) error {
-	command := exec.CommandContext(ctx, filepath.Join(binaries, program), args...)
+func (i instance) run(ctx context.Context, input *strings.Reader, program string, args ...string) error {
+	command := exec.CommandContext(ctx, filepath.Join(i.programs, program), args...)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
+	command.Dir, command.SysProcAttr = i.volume, &syscall.SysProcAttr{Credential: i.account}
+	// The program's own children may hold its output open for a moment after it was stopped.
+	command.WaitDelay = time.Second
 	if input != nil {
 		command.Stdin = input
 	}

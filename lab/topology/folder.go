@@ -36,8 +36,10 @@ func (f Folder) Lock() string { return f.path("lock") }
 // Kubeconfig is the administrator's, with one context per region, named like the region.
 func (f Folder) Kubeconfig() string { return f.path("kubeconfig") }
 
-// Site and WorkerKubeconfig are what the recovery worker is given.
-func (f Folder) Site() string             { return f.path("site.yaml") }
+// Site is where the recovery worker finds what its plan names.
+func (f Folder) Site() string { return f.path("site.yaml") }
+
+// WorkerKubeconfig is the worker's own access to the clusters.
 func (f Folder) WorkerKubeconfig() string { return f.path("worker.kubeconfig") }
 
 // PowerPassword is the file with the password of the power switch's user "operator".
