@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,21 +57,15 @@ func TestDatabaseFailover_PrimaryGone_WritesInTheSafeOrderAndRecovers(t *testing
 	require.Contains(t, got.Summary, "power off")
 }
 
-// A run that is cancelled while one activity is at work: before the promotion is scheduled the estate ends as it was found,
+// A run that is cancelled when one activity has acted and not answered yet: before the promotion is scheduled the estate ends as it was found,
 // afterwards nothing is undone and the command that continues is named.
 func TestDatabaseFailover_CancelledAtEachWrite_UndoesBeforeThePromotionAndHandsOverAfterIt(t *testing.T) {
 	activities := []string{"AcquireLease", "RecordLease", "CloseRole", "HoldDown", "StopReceiving", "Promote", "PointService", "AddReplica"}
 	for i, name := range activities {
 		t.Run(name, func(t *testing.T) {
 			e := newEstate(t).automatic()
-			cancelled := false
-			e.before[name] = func() error {
-				if !cancelled {
-					cancelled = true
-					e.CancelWorkflow()
-				}
-				return nil
-			}
+			var once sync.Once
+			e.after[name] = func() { once.Do(e.CancelWorkflow) }
 			got := e.run(request())
 			if i < slices.Index(activities, "Promote") {
 				require.Equal(t, report.RolledBack, got.Outcome)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type estate struct {
 	*testsuite.TestWorkflowEnvironment
 	t       *testing.T
 	plan    plan.Plan
+	mutex   sync.Mutex // an activity of a cancelled run may still be at work in the test environment
 	journal []string
 	began   time.Time
 
@@ -41,8 +43,10 @@ type estate struct {
 	servers    []postgres.Server
 	timeline   uint32
 
-	// before runs ahead of the activity of that name, so that a test can change the estate at an exact moment.
+	// before runs ahead of the activity of that name, so that a test can change the estate at an exact moment; after runs when
+	// it has acted and has not answered yet.
 	before map[string]func() error
+	after  map[string]func()
 }
 
 // newEstate is one whose primary postgres-primary-0 died with its machine a second ago: three instances in three zones.
@@ -51,7 +55,7 @@ func newEstate(t *testing.T) *estate {
 	var suite testsuite.WorkflowTestSuite
 	pinned, err := plan.Load("../plans/shodo.yaml")
 	require.NoError(t, err)
-	e := &estate{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, plan: pinned.Plan, powerState: power.Off, timeline: 1, before: map[string]func() error{}}
+	e := &estate{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, plan: pinned.Plan, powerState: power.Off, timeline: 1, before: map[string]func() error{}, after: map[string]func(){}}
 	e.SetTestTimeout(30 * time.Second)
 	e.began = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	e.SetStartTime(e.began)
@@ -83,7 +87,12 @@ func (e *estate) write(name, format string, args ...any) error {
 			return err
 		}
 	}
+	e.mutex.Lock()
 	e.journal = append(e.journal, fmt.Sprintf(format, args...))
+	e.mutex.Unlock()
+	if after := e.after[name]; after != nil {
+		after()
+	}
 	return nil
 }
 
