@@ -71,7 +71,7 @@ func demo(ctx context.Context) error {
 func bringUp(ctx context.Context, e estate.Estate) error {
 	_, statErr := os.Stat(filepath.Join(e.Dir, "state.json"))
 	used := statErr == nil
-	say("bringing the estate up: four machines, Kubernetes, PostgreSQL with two replicas, Redis, an application, Temporal")
+	say("bringing the estate up: five machines, Kubernetes, PostgreSQL with two replicas, Redis, an application, Temporal")
 	if err := show(ctx, e, "lab", "up"); err != nil {
 		return err
 	}
