@@ -150,6 +150,9 @@ func (m Machine) Start(ctx context.Context) error {
 	if err := m.group().Remove(); err != nil {
 		return fmt.Errorf("switch on %s: remove its old control groups: %w", m.Name, err)
 	}
+	if err := network.Forget(m.Tag, m.Name); err != nil {
+		return fmt.Errorf("switch on %s: %w", m.Name, err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
