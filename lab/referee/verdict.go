@@ -108,6 +108,14 @@ func Acknowledgements(file string) ([]Acknowledgement, error) {
 	return all, lines.Err()
 }
 
+const (
+	// readWithin bounds one answer with all the numbers, patience how long the application may fail to give it: a backend that
+	// customers have not asked since the database moved finds out with its first question.
+	readWithin = 10 * time.Second
+	patience   = 5 * time.Second
+	askEvery   = 200 * time.Millisecond
+)
+
 // LookUp reads back through the application which of the acknowledged writes are gone.
 func LookUp(ctx context.Context, url string, acknowledged []Acknowledgement) ([]int64, error) {
 	lost := []int64{}
@@ -116,21 +124,9 @@ func LookUp(ctx context.Context, url string, acknowledged []Acknowledgement) ([]
 	}
 	byNumber := func(a, b Acknowledgement) int { return cmp.Compare(a.Number, b.Number) }
 	from, to := slices.MinFunc(acknowledged, byNumber).Number, slices.MaxFunc(acknowledged, byNumber).Number
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/api/v1/writes?from=%d&to=%d", url, from, to), nil)
+	there, err := readBack(ctx, fmt.Sprintf("%s/api/v1/writes?from=%d&to=%d", url, from, to))
 	if err != nil {
 		return nil, err
-	}
-	response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("read the writes back: %w", err)
-	}
-	defer response.Body.Close()
-	var there []int64
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("read the writes back: the application answers %s; is service back?", response.Status)
-	}
-	if err := json.NewDecoder(response.Body).Decode(&there); err != nil {
-		return nil, fmt.Errorf("read the writes back: %w", err)
 	}
 	present := make(map[int64]bool, len(there))
 	for _, number := range there {
@@ -143,6 +139,44 @@ func LookUp(ctx context.Context, url string, acknowledged []Acknowledgement) ([]
 	}
 	slices.Sort(lost)
 	return lost, nil
+}
+
+// readBack asks for the numbers until it is answered or patience ends.
+func readBack(ctx context.Context, url string) ([]int64, error) {
+	client := &http.Client{Timeout: readWithin, Transport: &http.Transport{DisableKeepAlives: true}}
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); ; {
+		there, err := readOnce(ctx, client, url)
+		if err == nil || time.Now().After(deadline) {
+			return there, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-ticker.C:
+		}
+	}
+}
+
+func readOnce(ctx context.Context, client *http.Client, url string) ([]int64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the writes back: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("read the writes back: the application answers %s; is service back?", response.Status)
+	}
+	var there []int64
+	if err := json.NewDecoder(response.Body).Decode(&there); err != nil {
+		return nil, fmt.Errorf("read the writes back: %w", err)
+	}
+	return there, nil
 }
 
 // String is the verdict for a person.

@@ -1,6 +1,9 @@
 package referee_test
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,4 +48,20 @@ func TestAcknowledgements_ALineThatAKillCutOffIsLeftOut(t *testing.T) {
 	all, err := referee.Acknowledgements(file)
 	require.NoError(t, err)
 	require.Len(t, all, 1)
+}
+
+func TestLookUp_WhatIsNotThereAnyMoreIsLost_ThoughTheFirstAnswerIsAFailure(t *testing.T) {
+	asked := 0
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		require.Equal(t, "from=1&to=4", request.URL.RawQuery)
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "[1,3]")
+	}))
+	defer application.Close()
+	lost, err := referee.LookUp(t.Context(), application.URL, acknowledged("old", 4, 1, 3, 2))
+	require.NoError(t, err)
+	require.Equal(t, []int64{2, 4}, lost)
 }
