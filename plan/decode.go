@@ -216,6 +216,8 @@ func kindOf(node ast.Node) string {
 		return "a list"
 	case *ast.NullNode:
 		return "nothing"
+	case *ast.AnchorNode, *ast.AliasNode:
+		return "an anchor or alias, which is not read here"
 	default:
 		return fmt.Sprintf("%q", node.GetToken().Value)
 	}

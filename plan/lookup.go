@@ -32,7 +32,7 @@ func (p Plan) serviceNames() []string {
 func (p Plan) roles() []string {
 	var roles []string
 	for _, person := range p.People {
-		if !slices.Contains(roles, person.Role) {
+		if person.Role != "" && !slices.Contains(roles, person.Role) {
 			roles = append(roles, person.Role)
 		}
 	}

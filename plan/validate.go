@@ -31,6 +31,13 @@ func (c checker) required(path, value string) {
 	}
 }
 
+// said reports a field that was left out although its zero value means something, which nobody should get by forgetting it.
+func (c checker) said(path, valid string) {
+	if _, there := c.places[path]; !there {
+		c.wrong(path, "missing: %s", valid)
+	}
+}
+
 func (c checker) positive(path string, value time.Duration) {
 	if value <= 0 {
 		c.wrong(path, "missing, or not longer than 0")
@@ -70,6 +77,12 @@ func (p Plan) validate(read *document) {
 	c.name("namespace", p.Namespace)
 	if len(p.Regions) == 0 {
 		c.wrong("regions", "missing: name at least one region")
+	}
+	regions := map[string]bool{}
+	for i, region := range p.Regions {
+		path := fmt.Sprintf("regions[%d]", i)
+		c.name(path, region)
+		c.unique(path, region, regions)
 	}
 	c.positive("objectives.rto", p.Objectives.RTO)
 	c.positive("objectives.rpo", p.Objectives.RPO)
@@ -111,12 +124,16 @@ func (d Database) validate(c checker, path string, p Plan) {
 	if len(d.Replicas) == 0 {
 		c.wrong(path+".replicas", "missing: without a replica there is nothing to fail over to")
 	}
+	sets := map[string]bool{d.Primary: true}
 	for i, replica := range d.Replicas {
-		c.name(fmt.Sprintf("%s.replicas[%d]", path, i), replica)
+		at := fmt.Sprintf("%s.replicas[%d]", path, i)
+		c.name(at, replica)
+		c.unique(at, replica, sets)
 	}
 	c.name(path+".container", d.Container)
 	c.name(path+".service", d.Service)
 	c.name(path+".role", d.Role)
+	c.said(path+".startGate", "true or false; false when an instance may start as primary without asking")
 	c.oneOf(path+".canary.service", d.Canary.Service, p.serviceNames())
 	c.path(path+".canary.write", d.Canary.Write)
 	c.path(path+".canary.read", d.Canary.Read)
@@ -164,6 +181,7 @@ func (f DatabaseFailover) validate(c checker, path string, p Plan) {
 	for i, role := range approval.From {
 		c.oneOf(fmt.Sprintf("%s.from[%d]", path, i), role, p.roles())
 	}
+	c.said(path+".needed", "how many must agree; 0 when nobody is to be asked")
 	holders := p.holders(approval.From)
 	switch {
 	case approval.Needed < 0:
@@ -192,10 +210,7 @@ func (s Site) validate(read *document, p Plan) {
 		c.oneOf(path+".name", region.Name, p.Regions)
 		c.unique(path+".name", region.Name, seen)
 		if region.Power != nil {
-			c.url(path+".power.url", region.Power.URL)
-			if len(region.Power.Systems) == 0 {
-				c.wrong(path+".power.systems", "missing: the Redfish system of each node")
-			}
+			region.Power.validate(c, path+".power")
 		}
 	}
 	for _, database := range p.Databases {
@@ -205,6 +220,22 @@ func (s Site) validate(read *document, p Plan) {
 	}
 	s.validateDatabases(c, p)
 	s.validateServices(c, p)
+}
+
+func (p Power) validate(c checker, path string) {
+	c.url(path+".url", p.URL)
+	switch { // a service may ask nobody who they are
+	case p.Username == "" && p.PasswordFile != "":
+		c.wrong(path+".username", "missing: passwordFile is of no use without it")
+	case p.Username != "" && p.PasswordFile == "":
+		c.wrong(path+".passwordFile", "missing: username is of no use without it")
+	}
+	if len(p.Systems) == 0 {
+		c.wrong(path+".systems", "missing: the Redfish system of each node")
+	}
+	for node, system := range p.Systems {
+		c.required(path+".systems."+node, system)
+	}
 }
 
 func (s Site) validateDatabases(c checker, p Plan) {
