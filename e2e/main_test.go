@@ -181,7 +181,7 @@ func detached(t *testing.T, flags ...string) {
 func awaitEnd(t *testing.T) report.Report {
 	t.Helper()
 	var got report.Report
-	require.NoError(t, estate.Await(t.Context(), "the end of the failover", 2*time.Minute, func() (bool, string) {
+	require.NoError(t, estate.Await(t.Context(), "the end of the failover", 4*time.Minute, func() (bool, string) {
 		result, err := lab.Fukkyu(t.Context(), "report", failoverID, "--output", "json")
 		require.NoError(t, err)
 		got = report.Report{}

@@ -146,6 +146,7 @@ func deliver(ctx context.Context, connection client.Client, id, verb string, dec
 	}
 	var application *temporal.ApplicationError
 	var gone *serviceerror.NotFound
+	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // may come just before our own clock has run out
 	switch {
 	case err == nil:
 		return accepted.Said, nil
@@ -153,7 +154,7 @@ func deliver(ctx context.Context, connection client.Client, id, verb string, dec
 		return "", refused("%s was not taken: %s", verb, application.Message())
 	case errors.As(err, &gone):
 		return "", refused("no recovery %s is running; see fukkyu list", id)
-	case waiting.Err() == nil || ctx.Err() != nil:
+	case ctx.Err() != nil, waiting.Err() == nil && !errors.As(err, &late):
 		return "", fmt.Errorf("send %s to %s: %w", verb, id, err)
 	}
 	if err := connection.SignalWorkflow(ctx, id, "", verb, decision); err != nil {

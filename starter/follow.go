@@ -11,6 +11,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -36,14 +37,14 @@ type follower struct {
 	asked    int       // the question that was shown last
 	approved int       // the question that was answered last in advance
 	heard    time.Time // when a worker answered last
-	told     bool      // that none does
+	told     string    // why none does, as the person was told last
 }
 
 // toTheEnd follows the run until it ends, or until the person has seen enough.
 func (f *follower) toTheEnd(ctx context.Context, out io.Writer) error {
 	ended := make(chan error, 1)
 	var final report.Report
-	go func() { ended <- f.run.Get(ctx, &final) }()
+	go func() { ended <- f.await(ctx, &final) }()
 	f.heard = time.Now()
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
@@ -62,6 +63,34 @@ func (f *follower) toTheEnd(ctx context.Context, out io.Writer) error {
 	}
 }
 
+// await waits for the report. A Temporal that is away for longer than its client is patient says nothing about the run, so
+// it is asked again.
+func (f *follower) await(ctx context.Context, final *report.Report) error {
+	for {
+		err := f.run.Get(ctx, final)
+		if ctx.Err() != nil || !away(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(queryTimeout):
+		}
+	}
+}
+
+// away says whether an error is Temporal's silence, and not its answer.
+func away(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	var full *serviceerror.ResourceExhausted
+	var closed *temporal.WorkflowExecutionError
+	if errors.As(err, &closed) {
+		return false // its cause may well be a timeout, of the run
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &unavailable) || errors.As(err, &late) || errors.As(err, &full)
+}
+
 func (f *follower) detached() error {
 	id := f.run.GetID()
 	return &exit{code: exitWaiting, err: fmt.Errorf("stopped watching, the run goes on; see fukkyu status %s, stop it with fukkyu abort %s --by NAME", id, id)}
@@ -73,15 +102,28 @@ func (f *follower) look(ctx context.Context) {
 	defer cancel()
 	now, err := statusOf(asking, f.connection, f.run.GetID(), f.run.GetRunID())
 	if err != nil {
-		if time.Since(f.heard) > silence && !f.told && ctx.Err() == nil {
-			fmt.Fprintf(f.talk, "no worker answers (%s); the run waits for one\n", brief(err))
-			f.told = true
+		if time.Since(f.heard) > silence && ctx.Err() == nil {
+			f.tellSilence(ctx, err)
 		}
 		return
 	}
-	f.heard, f.told = time.Now(), false
+	f.heard, f.told = time.Now(), ""
 	f.printNew(now)
 	f.answerInAdvance(ctx, now)
+}
+
+// tellSilence says once who does not answer: without Temporal no worker can.
+func (f *follower) tellSilence(ctx context.Context, err error) {
+	asking, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	why := fmt.Sprintf("no worker answers (%s); the run waits for one", brief(err))
+	if _, err := f.connection.CheckHealth(asking, &client.CheckHealthRequest{}); err != nil {
+		why = "Temporal does not answer; the run goes on when it is back"
+	}
+	if why != f.told && ctx.Err() == nil {
+		fmt.Fprintln(f.talk, why)
+		f.told = why
+	}
 }
 
 func (f *follower) printNew(now report.Report) {
@@ -135,13 +177,16 @@ func (f *follower) conclude(final report.Report, err error, out io.Writer) error
 // ended turns the error of a run into ours.
 func ended(err error) error {
 	var application *temporal.ApplicationError
+	var closed *temporal.WorkflowExecutionError
 	switch {
 	case runbook.IsRefused(err) && errors.As(err, &application):
 		return refused("%s", application.Message())
 	case errors.As(err, &application):
 		return fmt.Errorf("the run failed: %s", application.Message())
-	default:
+	case errors.As(err, &closed):
 		return fmt.Errorf("the run failed: %w", err)
+	default:
+		return fmt.Errorf("ask for the end of the run: %w; see fukkyu list", err)
 	}
 }
 

@@ -37,6 +37,7 @@ needed, 5 done but too late or unproven, 6 the run goes on without this command,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	group(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.temporal.Address, "address", "", "address of Temporal, else TEMPORAL_ADDRESS or the profile's")
 	flags.StringVar(&s.temporal.Namespace, "namespace", "", "Temporal namespace, else TEMPORAL_NAMESPACE or the profile's")
@@ -84,9 +85,10 @@ func atMostOne(command *cobra.Command, args []string) error {
 
 // group is a command that only holds others: without one of them it is wrong usage.
 func group(command *cobra.Command) *cobra.Command {
+	command.Args = cobra.ArbitraryArgs // so that cobra leaves the unknown word, and its exit code, to us
 	command.RunE = func(command *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usage("%s %s is unknown\nexample:\n%s", command.CommandPath(), args[0], command.Example)
+			return usage("%s %s is unknown; see %s --help\nexample:\n%s", command.CommandPath(), args[0], command.CommandPath(), command.Example)
 		}
 		return command.Help()
 	}

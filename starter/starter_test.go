@@ -13,6 +13,8 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
 )
 
 // try runs the command line as a person does, and returns the exit code and what it said.
@@ -36,6 +38,7 @@ func TestCommands_WrongUsage_IsToldWithAnExampleAndExitCode2(t *testing.T) {
 		says string
 	}{
 		"an unknown flag":           {[]string{"run", "database-failover", "--force"}, "unknown flag: --force"},
+		"an unknown command":        {[]string{"recover"}, "fukkyu recover is unknown"},
 		"an unknown scenario":       {[]string{"run", "everything"}, "run everything is unknown"},
 		"no database":               {[]string{"run", "database-failover", "--by", "yuki"}, "--database shodo"},
 		"nobody":                    {[]string{"run", "database-failover", "--database", "shodo"}, "--by yuki"},
@@ -93,6 +96,15 @@ func TestCodeOf_ErrorsHoweverWrapped(t *testing.T) {
 	require.Equal(t, exitUsage, codeOf(fmt.Errorf("read: %w", plan.Errors{{Message: "wrong"}})))
 	require.Equal(t, exitRefused, codeOf(ended(runbook.Refuse("no"))))
 	require.Equal(t, exitFailed, codeOf(errors.New("anything")))
+}
+
+func TestAway_OnlyTemporalsSilenceIsAskedAgain(t *testing.T) {
+	require.True(t, away(context.DeadlineExceeded))
+	require.True(t, away(fmt.Errorf("poll: %w", serviceerror.NewUnavailable("connection refused"))))
+	require.False(t, away(serviceerror.NewNotFound("no such run")))
+	require.False(t, away(runbook.Refuse("no")))
+	require.False(t, away(&temporal.WorkflowExecutionError{}))
+	require.False(t, away(nil))
 }
 
 func TestParseMoment_ATimeOrHowLongAgo(t *testing.T) {

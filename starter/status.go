@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -21,6 +22,9 @@ import (
 
 // listed is how many runs a list shows at most: more than a person reads.
 const listed = 50
+
+// recoveries finds every run, also one that no worker has begun yet, which therefore carries no search attribute of ours.
+const recoveries = "(FukkyuPlan IS NOT NULL OR WorkflowType = '" + workflows.DatabaseFailoverName + "')"
 
 func (s *session) listCommand() *cobra.Command {
 	return &cobra.Command{
@@ -47,7 +51,7 @@ func (s *session) list(command *cobra.Command) error {
 		return err
 	}
 	defer connection.Close()
-	found, err := find(command.Context(), connection, "FukkyuPlan IS NOT NULL")
+	found, err := find(command.Context(), connection, recoveries)
 	if err != nil {
 		return err
 	}
@@ -106,7 +110,7 @@ func (s *session) workflowOf(ctx context.Context, connection client.Client, args
 	if len(args) == 1 {
 		return args[0], nil
 	}
-	found, err := find(ctx, connection, "FukkyuPlan IS NOT NULL AND ExecutionStatus = 'Running'")
+	found, err := find(ctx, connection, recoveries+" AND ExecutionStatus = 'Running'")
 	if err != nil {
 		return "", err
 	}

@@ -37,7 +37,10 @@ type settings struct {
 
 func main() {
 	settings, err := parse(os.Args[1:])
-	if err != nil {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
 		os.Exit(exitUsage) // the flag package has said why
 	}
 	logger, flush, err := logging.New()
