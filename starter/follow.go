@@ -37,7 +37,7 @@ type follower struct {
 	asked    int       // the question that was shown last
 	approved int       // the question that was answered last in advance
 	heard    time.Time // when a worker answered last
-	told     string    // why none does, as the person was told last
+	told     string    // who does not, as the person was told last
 }
 
 // toTheEnd follows the run until it ends, or until the person has seen enough.
@@ -116,13 +116,13 @@ func (f *follower) look(ctx context.Context) {
 func (f *follower) tellSilence(ctx context.Context, err error) {
 	asking, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	why := fmt.Sprintf("no worker answers (%s); the run waits for one", brief(err))
+	who, line := "worker", fmt.Sprintf("no worker answers (%s); the run waits for one", brief(err))
 	if _, err := f.connection.CheckHealth(asking, &client.CheckHealthRequest{}); err != nil {
-		why = "Temporal does not answer; the run goes on when it is back"
+		who, line = "Temporal", "Temporal does not answer; the run goes on when it is back"
 	}
-	if why != f.told && ctx.Err() == nil {
-		fmt.Fprintln(f.talk, why)
-		f.told = why
+	if who != f.told && ctx.Err() == nil {
+		fmt.Fprintln(f.talk, line)
+		f.told = who
 	}
 }
 
@@ -178,7 +178,10 @@ func (f *follower) conclude(final report.Report, err error, out io.Writer) error
 func ended(err error) error {
 	var application *temporal.ApplicationError
 	var closed *temporal.WorkflowExecutionError
+	var terminated *temporal.TerminatedError
 	switch {
+	case errors.As(err, &terminated):
+		return &exit{code: exitIncomplete, err: errors.New("the run was terminated, which undoes nothing: what it changed stands, and its lease may be held; its history in Temporal shows how far it came")}
 	case runbook.IsRefused(err) && errors.As(err, &application):
 		return refused("%s", application.Message())
 	case errors.As(err, &application):

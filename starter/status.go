@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -180,7 +179,7 @@ func (s *session) withReport(command *cobra.Command, args []string, use func(rep
 	ctx, cancel := context.WithTimeout(command.Context(), updateTimeout)
 	defer cancel()
 	now, err := statusOf(ctx, connection, id, "")
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if away(err) {
 		return &exit{code: exitWaiting, err: fmt.Errorf("%s is running, but no worker answers; its history is safe in Temporal and goes on with the next worker", id)}
 	}
 	if err != nil {
