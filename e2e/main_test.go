@@ -188,6 +188,9 @@ func awaitEnd(t *testing.T) report.Report {
 		if json.Unmarshal([]byte(result.Stdout), &got) != nil {
 			return false, result.Stderr
 		}
+		if got.Question != nil {
+			return false, got.Question.Text
+		}
 		return got.Outcome != "" && got.Phase == runbook.PhaseFinished, got.Phase
 	}))
 	return got

@@ -57,7 +57,8 @@ func Failure(doing string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err // Temporal tells a cancelled activity by this error itself
 	case apierrors.IsForbidden(err):
-		return failure.Permanent(failure.Forbidden, "%s: %s; see the Roles in deployments/kubernetes", doing, err)
+		// An API server that has just started denies everything until it has read its roles, so this may pass.
+		return failure.Transient(failure.Forbidden, "%s: %s; see the Roles in deployments/kubernetes", doing, err)
 	case apierrors.IsNotFound(err):
 		return failure.Permanent(failure.NotFound, "%s: %s; does the plan name it rightly?", doing, err)
 	case apierrors.IsConflict(err):
@@ -66,7 +67,7 @@ func Failure(doing string, err error) error {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return failure.Permanent(failure.Unexpected, "%s: %s", doing, err)
 	case apierrors.IsUnauthorized(err):
-		return failure.Permanent(failure.Forbidden, "%s: the API server does not accept the worker's credentials: %s", doing, err)
+		return failure.Transient(failure.Forbidden, "%s: the API server does not accept the worker's credentials: %s", doing, err)
 	case errors.As(err, &status):
 		return failure.Transient(failure.Unreachable, "%s: the API server answers: %s", doing, err)
 	default:
