@@ -1,17 +1,9 @@
 package kubernetes
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/remotecommand"
-	clientexec "k8s.io/client-go/util/exec"
 )
 
 // ProbeFromPodParams names who asks whom.
@@ -31,6 +23,14 @@ type ProbeFromPodResult struct {
 	Could    bool   `json:"could"`    // a pod was able to ask
 	Answered bool   `json:"answered"` // and was answered
 	Said     string `json:"said"`
+}
+
+// command is the question as a pod is to ask it.
+func (p ProbeFromPodParams) command(pod string) podCommand {
+	return podCommand{
+		Namespace: p.Namespace, Pod: pod, Container: p.Container,
+		Line: []string{"sh", "-c", pgIsReady, p.Host, fmt.Sprint(p.Port), fmt.Sprintf("%.3f", p.Timeout.Seconds())},
+	}
 }
 
 // execOverhead is what an exec costs besides the question itself.
@@ -60,7 +60,7 @@ func (a *Activities) ProbeFromPod(ctx context.Context, params ProbeFromPodParams
 	}
 	result := ProbeFromPodResult{Said: "no pod could ask"}
 	for _, pod := range params.From {
-		said, code, err := cluster.exec(ctx, params, pod)
+		said, code, err := cluster.exec(ctx, params.command(pod), params.Timeout+execOverhead)
 		switch {
 		case err != nil:
 			result.Said = fmt.Sprintf("pod %s could not ask: %s", pod, err)
@@ -75,31 +75,4 @@ func (a *Activities) ProbeFromPod(ctx context.Context, params ProbeFromPodParams
 		result.Said = fmt.Sprintf("pod %s could not ask: pg_isready ended with %d: %s", pod, code, said)
 	}
 	return result, nil
-}
-
-// exec runs pg_isready in a pod and returns what it printed and its exit code.
-func (c Cluster) exec(ctx context.Context, params ProbeFromPodParams, pod string) (string, int, error) {
-	ctx, cancel := context.WithTimeout(ctx, params.Timeout+execOverhead)
-	defer cancel()
-	request := c.Client.CoreV1().RESTClient().Post().Resource("pods").Namespace(params.Namespace).Name(pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{
-			Container: params.Container, Stdout: true, Stderr: true,
-			Command: []string{"sh", "-c", pgIsReady, params.Host, fmt.Sprint(params.Port), fmt.Sprintf("%.3f", params.Timeout.Seconds())},
-		}, scheme.ParameterCodec)
-	executor, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", request.URL().String())
-	if err != nil {
-		return "", 0, err
-	}
-	var output bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &output, Stderr: &output})
-	said := strings.TrimSpace(output.String())
-	var exit clientexec.CodeExitError
-	switch {
-	case err == nil:
-		return said, accepting, nil
-	case errors.As(err, &exit):
-		return said, exit.Code, nil
-	default:
-		return said, 0, err
-	}
 }

@@ -10,6 +10,7 @@ type situation struct {
 	Epoch   int64  // of the recovery that wrote the role object, 0 before the first
 	Data    bool   // there is a data directory
 	Standby bool   // and it is a replica's
+	Clean   bool   // its server was shut down in order
 }
 
 // action is what the gate does.
@@ -18,6 +19,7 @@ type action string
 const (
 	initialise action = "make a new database and start as the primary"
 	startAsIs  action = "start as it is"
+	follow     action = "follow the primary that took over after the shutdown"
 	setAside   action = "set the data directory aside and clone the primary"
 	clone      action = "clone the primary"
 	hold       action = "hold: wait for the role object to change"
@@ -31,6 +33,8 @@ func decide(s situation) action {
 		return startAsIs // only a promotion makes a primary of it, and that is the recovery's to do
 	case s.Data && named:
 		return startAsIs
+	case s.Data && s.Primary != "" && s.Clean:
+		return follow // if its successor left off where it stopped; else it is set aside too
 	case s.Data && s.Primary != "":
 		return setAside
 	case !s.Data && named && s.Epoch == 0:

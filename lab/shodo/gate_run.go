@@ -70,8 +70,23 @@ func (i instance) obey(ctx context.Context, now role) (action, error) {
 	if err != nil {
 		return hold, err
 	}
-	todo := decide(situation{Pod: i.pod, Primary: now.primary, Epoch: now.epoch, Data: data, Standby: standby})
+	end, err := i.end(ctx, data)
+	if err != nil {
+		return hold, err
+	}
+	todo := decide(situation{Pod: i.pod, Primary: now.primary, Epoch: now.epoch, Data: data, Standby: standby, Clean: end.clean})
+	if todo == follow {
+		descends, err := i.successorDescends(ctx, end)
+		if err != nil {
+			return hold, err
+		}
+		if !descends {
+			todo = setAside
+		}
+	}
 	switch todo {
+	case follow:
+		err = i.follow()
 	case initialise:
 		err = i.initialise(ctx)
 	case setAside:

@@ -114,12 +114,17 @@ func roles() string {
 // because a machine without power sends no refusal. The copy keeps these limits for its own streaming.
 const sourceLost = "connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=2 keepalives_interval=1 keepalives_count=3"
 
+// upstream is how this instance reaches the primary; the password comes beside it.
+func (i instance) upstream() string {
+	return fmt.Sprintf("host=%s user=replicator application_name=%s %s", os.Getenv("PRIMARY_SERVICE"), i.pod, sourceLost)
+}
+
 // clone copies the primary behind the Service. A copy that was interrupted is begun again.
 func (i instance) clone(ctx context.Context) error {
 	if err := os.RemoveAll(i.fresh()); err != nil {
 		return err
 	}
-	connection := fmt.Sprintf("host=%s user=replicator application_name=%s %s", os.Getenv("PRIMARY_SERVICE"), i.pod, sourceLost)
+	connection := i.upstream()
 	if err := os.Setenv("PGPASSWORD", os.Getenv("REPLICATOR_PASSWORD")); err != nil {
 		return err
 	}
@@ -132,6 +137,15 @@ func (i instance) clone(ctx context.Context) error {
 
 // run runs one of PostgreSQL's programs; what it prints is in the error when it fails.
 func (i instance) run(ctx context.Context, input *strings.Reader, program string, args ...string) error {
+	_, err := i.output(ctx, input, program, args...)
+	if err == nil {
+		log.Printf("%s is done", program)
+	}
+	return err
+}
+
+// output runs one of PostgreSQL's programs and returns what it prints.
+func (i instance) output(ctx context.Context, input *strings.Reader, program string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, filepath.Join(i.programs, program), args...)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
@@ -142,8 +156,7 @@ func (i instance) run(ctx context.Context, input *strings.Reader, program string
 		command.Stdin = input
 	}
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(output.String()))
+		return "", fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(output.String()))
 	}
-	log.Printf("%s is done", program)
-	return nil
+	return output.String(), nil
 }
