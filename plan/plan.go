@@ -78,7 +78,8 @@ type Service struct {
 
 // Runbooks is the policy of each scenario.
 type Runbooks struct {
-	DatabaseFailover DatabaseFailover `yaml:"database-failover" json:"database-failover"`
+	DatabaseFailover   DatabaseFailover   `yaml:"database-failover" json:"database-failover"`
+	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
 }
 
 // DatabaseFailover is the policy for replacing a dead primary.
@@ -86,6 +87,15 @@ type DatabaseFailover struct {
 	// CoolingOff is how long after a recovery the next one of the same database needs the override `cooling-off`.
 	CoolingOff time.Duration `yaml:"coolingOff" json:"coolingOff"`
 	Approval   Approval      `yaml:"approval" json:"approval"`
+}
+
+// DatabaseSwitchover is the policy for letting a replica take over from a healthy primary.
+type DatabaseSwitchover struct {
+	// CatchUp is how long the replica may take to catch up before anything is changed.
+	CatchUp time.Duration `yaml:"catchUp" json:"catchUp"`
+	// WriteGap is how long the shutdown and its proof may take while nobody can write. After it the old primary is started again.
+	WriteGap time.Duration `yaml:"writeGap" json:"writeGap"`
+	Approval Approval      `yaml:"approval" json:"approval"`
 }
 
 // Approval says who must agree before a step that cannot be taken lightly.

@@ -98,6 +98,7 @@ func (p Plan) validate(read *document) {
 	}
 	p.validateServices(c)
 	p.Runbooks.DatabaseFailover.validate(c, "runbooks.database-failover", p)
+	p.Runbooks.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
 }
 
 func (p Plan) validatePeople(c checker) {
@@ -177,21 +178,30 @@ func (p Plan) validateServices(c checker) {
 
 func (f DatabaseFailover) validate(c checker, path string, p Plan) {
 	c.positive(path+".coolingOff", f.CoolingOff)
-	approval, path := f.Approval, path+".approval"
-	for i, role := range approval.From {
+	f.Approval.validate(c, path+".approval", p)
+}
+
+func (s DatabaseSwitchover) validate(c checker, path string, p Plan) {
+	c.positive(path+".catchUp", s.CatchUp)
+	c.positive(path+".writeGap", s.WriteGap)
+	s.Approval.validate(c, path+".approval", p)
+}
+
+func (a Approval) validate(c checker, path string, p Plan) {
+	for i, role := range a.From {
 		c.oneOf(fmt.Sprintf("%s.from[%d]", path, i), role, p.roles())
 	}
 	c.said(path+".needed", "how many must agree; 0 when nobody is to be asked")
-	holders := p.holders(approval.From)
+	holders := p.holders(a.From)
 	switch {
-	case approval.Needed < 0:
-		c.wrong(path+".needed", "%d: it cannot be less than 0", approval.Needed)
-	case approval.Needed > holders:
-		c.wrong(path+".needed", "%d people are needed, and only %d have a role in from", approval.Needed, holders)
+	case a.Needed < 0:
+		c.wrong(path+".needed", "%d: it cannot be less than 0", a.Needed)
+	case a.Needed > holders:
+		c.wrong(path+".needed", "%d people are needed, and only %d have a role in from", a.Needed, holders)
 	}
-	if approval.Needed > 0 {
-		c.oneOf(path+".unanswered.then", approval.Unanswered.Then, []string{Proceed, Hold, Abort})
-		c.positive(path+".unanswered.after", approval.Unanswered.After)
+	if a.Needed > 0 {
+		c.oneOf(path+".unanswered.then", a.Unanswered.Then, []string{Proceed, Hold, Abort})
+		c.positive(path+".unanswered.after", a.Unanswered.After)
 	}
 }
 

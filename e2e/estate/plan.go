@@ -19,7 +19,7 @@ func (e Estate) AutomaticPlan() (string, error) {
 		if !strings.Contains(changed, before) {
 			return "", fmt.Errorf("make %s automatic: it has no line %q", e.Plan, before)
 		}
-		changed = strings.Replace(changed, before, after, 1)
+		changed = strings.ReplaceAll(changed, before, after)
 	}
 	path := filepath.Join(e.Dir, "automatic-plan.yaml")
 	return path, os.WriteFile(path, []byte(changed), 0o644)
