@@ -137,7 +137,7 @@ func (r *Run) perform(ctx workflow.Context, step *Step) error {
 			r.complete(ctx, state, result)
 			return nil
 		}
-		if r.mustStop(ctx, err) {
+		if r.mustStop(ctx, err) || step.UndoOnFailure && !r.past {
 			shown.State, shown.Finished, shown.Result = report.Failed, workflow.Now(ctx), plain(err)
 			return err
 		}

@@ -47,6 +47,8 @@ type Step struct {
 
 	// PointOfNoReturn marks the step after which nothing is undone. It is passed when Do is scheduled, not when it returns.
 	PointOfNoReturn bool
+	// UndoOnFailure marks a step during which users are without service: when it fails nobody is asked, the run is undone.
+	UndoOnFailure bool
 	// Bookkeeping marks a Do that changes only what Fukkyu itself keeps: a run that did no more than that has changed nothing.
 	Bookkeeping bool
 }

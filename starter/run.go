@@ -17,38 +17,74 @@ import (
 // the longest pause of a recovery; a step is milliseconds of computing.
 const taskTimeout = 2 * time.Second
 
+// offer is a scenario as the command line offers it.
+type offer struct {
+	workflows.Scenario
+	short, long string
+	reason      string // an example of one
+	// request completes what every scenario is asked with.
+	request func(runFlags, runbook.Request) any
+	// flags adds those that only this scenario has.
+	flags func(*cobra.Command, *runFlags)
+}
+
+func offers() []offer {
+	return []offer{
+		{
+			Scenario: workflows.Failover, short: "Replace a dead PostgreSQL primary by a replica", reason: "node-a1 is dead",
+			long: `Database-failover confirms that the primary is gone, chooses the replica that lost least, asks for approval, fences the old
+primary and proves that it is stopped, promotes, points the applications at the new primary and restores redundancy.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.DatabaseFailoverRequest{Request: asked, Database: f.database}
+			},
+		},
+		{
+			Scenario: workflows.Switchover, short: "Let a replica take over from a healthy PostgreSQL primary", reason: "node-a1 gets a new disk",
+			long: `Database-switchover shuts the healthy primary down, proves that the replica has everything up to the shutdown, promotes it, points
+the applications at it and sees the old primary come back as a replica. Nothing is lost; until the promotion it undoes itself
+when anything goes wrong.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.DatabaseSwitchoverRequest{Request: asked, Database: f.database, To: f.to}
+			},
+			flags: func(command *cobra.Command, f *runFlags) {
+				command.Flags().StringVar(&f.to, "to", "", "pod of the replica that takes over; the one that is furthest otherwise")
+			},
+		},
+	}
+}
+
 func (s *session) runCommand() *cobra.Command {
 	command := group(&cobra.Command{Use: "run", Short: "Run a recovery", Example: `  fukkyu run database-failover --database shodo --by yuki --reason "node-a1 is dead"`})
-	command.AddCommand(s.databaseFailoverCommand(runbook.Live))
+	for _, offer := range offers() {
+		command.AddCommand(s.startCommand(offer, runbook.Live))
+	}
 	return command
 }
 
 func (s *session) rehearseCommand() *cobra.Command {
 	command := group(&cobra.Command{Use: "rehearse", Short: "Ask every guard of a recovery and change nothing", Example: "  fukkyu rehearse database-failover --database shodo --by yuki"})
-	command.AddCommand(s.databaseFailoverCommand(runbook.Rehearse))
+	for _, offer := range offers() {
+		command.AddCommand(s.startCommand(offer, runbook.Rehearse))
+	}
 	return command
 }
 
-// failoverFlags are what a person says to start a failover.
-type failoverFlags struct {
-	database, by, reason, plan, impact, workflowID, approveAs string
-	overrides                                                 []string
-	resume, detach                                            bool
+// runFlags are what a person says to start a recovery.
+type runFlags struct {
+	database, by, reason, plan, impact, workflowID, approveAs, to string
+	overrides                                                     []string
+	resume, detach                                                bool
 }
 
-func (s *session) databaseFailoverCommand(mode runbook.Mode) *cobra.Command {
-	var f failoverFlags
+func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
+	var f runFlags
+	start := fmt.Sprintf("  fukkyu %s %s --database shodo --by yuki", verbOf(mode), offer.Name)
 	command := &cobra.Command{
-		Use:   "database-failover",
-		Short: "Replace a dead PostgreSQL primary by a replica",
-		Long: `Database-failover confirms that the primary is gone, chooses the replica that lost least, asks for approval, fences the old
-primary and proves that it is stopped, promotes, points the applications at the new primary and restores redundancy.
-
-Ctrl-C only stops watching: the run goes on. To stop the run, use fukkyu abort.`,
-		Example: fmt.Sprintf("  fukkyu %s database-failover --database shodo --by yuki --reason \"node-a1 is dead\"\n"+
-			"  fukkyu %s database-failover --database shodo --by yuki --override unproven-fence --reason \"the site burns\"", verbOf(mode), verbOf(mode)),
-		Args: noArguments,
-		RunE: func(command *cobra.Command, _ []string) error { return s.databaseFailover(command, mode, f) },
+		Use: offer.Name, Short: offer.short,
+		Long:    offer.long + "\n\nCtrl-C only stops watching: the run goes on. To stop the run, use fukkyu abort.",
+		Example: fmt.Sprintf("%s --reason %q\n%s --detach", start, offer.reason, start),
+		Args:    noArguments,
+		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, mode, f) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&f.database, "database", "", "database of the plan (required)")
@@ -57,11 +93,14 @@ Ctrl-C only stops watching: the run goes on. To stop the run, use fukkyu abort.`
 	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
 	flags.StringVar(&f.plan, "plan", "", "name of the plan that the worker must have")
 	flags.StringVar(&f.impact, "impact-started", "", "since when users are without service: a time like 2026-11-23T03:00:00+09:00, or how long ago, like 5m")
-	flags.BoolVar(&f.resume, "continue", false, "continue a failover that stopped after its promotion")
+	flags.BoolVar(&f.resume, "continue", false, "continue a recovery that stopped after its promotion")
 	flags.StringVar(&f.workflowID, "workflow-id", "", "workflow ID instead of the usual one")
 	flags.BoolVar(&f.detach, "detach", false, "do not wait for the end")
 	if mode == runbook.Live {
 		flags.StringVar(&f.approveAs, "approve-as", "", "answer this run's approvals at once in this person's name, who agreed in advance")
+	}
+	if offer.flags != nil {
+		offer.flags(command, &f)
 	}
 	return command
 }
@@ -73,12 +112,9 @@ func verbOf(mode runbook.Mode) string {
 	return "run"
 }
 
-// request turns the flags into the workflow's argument.
-func (f failoverFlags) request(mode runbook.Mode, now time.Time) (workflows.DatabaseFailoverRequest, error) {
-	request := workflows.DatabaseFailoverRequest{
-		Request:  runbook.Request{Plan: f.plan, Mode: mode, By: f.by, Reason: f.reason, Continue: f.resume},
-		Database: f.database,
-	}
+// request turns the flags into what every scenario is asked with.
+func (f runFlags) request(mode runbook.Mode, now time.Time) (runbook.Request, error) {
+	request := runbook.Request{Plan: f.plan, Mode: mode, By: f.by, Reason: f.reason, Continue: f.resume}
 	switch {
 	case f.database == "":
 		return request, usage("--database is missing, for example --database shodo")
@@ -110,8 +146,8 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func (s *session) databaseFailover(command *cobra.Command, mode runbook.Mode, f failoverFlags) error {
-	request, err := f.request(mode, time.Now())
+func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, f runFlags) error {
+	asked, err := f.request(mode, time.Now())
 	if err != nil {
 		return err
 	}
@@ -122,16 +158,16 @@ func (s *session) databaseFailover(command *cobra.Command, mode runbook.Mode, f 
 	defer connection.Close()
 	id := f.workflowID
 	if id == "" {
-		id = workflows.DatabaseFailoverID(f.plan, request.Database, mode)
+		id = offer.ID(f.plan, f.database, mode)
 	}
 	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: runbook.Queue,
-		StaticSummary:                            fmt.Sprintf("database %s, %s, asked for by %s", request.Database, mode, request.By),
+		StaticSummary:                            fmt.Sprintf("database %s, %s, asked for by %s", f.database, mode, f.by),
 		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowTaskTimeout:                      taskTimeout,
 		// No run timeout: it would cut a recovery, and its undo, in the middle.
-	}, workflows.DatabaseFailoverName, request)
+	}, offer.Type, offer.request(f, asked))
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case errors.As(err, &running):

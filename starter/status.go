@@ -23,7 +23,13 @@ import (
 const listed = 50
 
 // recoveries finds every run, also one that no worker has begun yet, which therefore carries no search attribute of ours.
-const recoveries = "(FukkyuPlan IS NOT NULL OR WorkflowType = '" + workflows.DatabaseFailoverName + "')"
+func recoveries() string {
+	var types []string
+	for _, scenario := range workflows.Scenarios() {
+		types = append(types, "'"+scenario.Type+"'")
+	}
+	return "(FukkyuPlan IS NOT NULL OR WorkflowType IN (" + strings.Join(types, ", ") + "))"
+}
 
 func (s *session) listCommand() *cobra.Command {
 	return &cobra.Command{
@@ -50,7 +56,7 @@ func (s *session) list(command *cobra.Command) error {
 		return err
 	}
 	defer connection.Close()
-	found, err := find(command.Context(), connection, recoveries)
+	found, err := find(command.Context(), connection, recoveries())
 	if err != nil {
 		return err
 	}
@@ -109,7 +115,7 @@ func (s *session) workflowOf(ctx context.Context, connection client.Client, args
 	if len(args) == 1 {
 		return args[0], nil
 	}
-	found, err := find(ctx, connection, recoveries+" AND ExecutionStatus = 'Running'")
+	found, err := find(ctx, connection, recoveries()+" AND ExecutionStatus = 'Running'")
 	if err != nil {
 		return "", err
 	}

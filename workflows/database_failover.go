@@ -52,6 +52,7 @@ type databaseFailover struct {
 	run      *runbook.Run
 	database plan.Database
 	policy   plan.DatabaseFailover
+	scenario Scenario
 
 	epoch      int64        // of the lease, in every change
 	last       lease.Record // the recovery before this one
@@ -99,14 +100,23 @@ func DatabaseFailover(ctx workflow.Context, input converter.RawValue) (report.Re
 	if err != nil {
 		return report.Report{}, err
 	}
-	database, found := run.Plan.Database(request.Database)
+	database, err := databaseOf(run, request.Database)
+	if err != nil {
+		return report.Report{}, err
+	}
+	failover := &databaseFailover{run: run, database: database, policy: run.Plan.Runbooks.DatabaseFailover, scenario: Failover}
+	return run.Conduct(ctx, failover.runbook())
+}
+
+// databaseOf looks up the database that a request names, and refuses one that the plan does not have.
+func databaseOf(run *runbook.Run, name string) (plan.Database, error) {
+	database, found := run.Plan.Database(name)
 	if !found {
-		return report.Report{}, runbook.Refuse("database %q is not in plan %s: %s; for example {\"database\": %q, \"by\": \"yuki\"}",
-			request.Database, run.Plan.Name, strings.Join(run.Plan.DatabaseNames(), ", "), run.Plan.DatabaseNames()[0])
+		return database, runbook.Refuse("database %q is not in plan %s: %s; for example {\"database\": %q, \"by\": \"yuki\"}",
+			name, run.Plan.Name, strings.Join(run.Plan.DatabaseNames(), ", "), run.Plan.DatabaseNames()[0])
 	}
 	run.Target("database " + database.Name)
-	failover := &databaseFailover{run: run, database: database, policy: run.Plan.Runbooks.DatabaseFailover}
-	return run.Conduct(ctx, failover.runbook())
+	return database, nil
 }
 
 func (f *databaseFailover) runbook() runbook.Runbook {

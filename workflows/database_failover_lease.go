@@ -56,7 +56,12 @@ func (f *databaseFailover) historyObjects(now time.Time) []runbook.Objection {
 	case !f.run.Request.Continue && unfinished:
 		return []runbook.Objection{{
 			Why:     fmt.Sprintf("recovery %s stopped in phase %s, with %s as the new primary", f.last.Holder, f.last.Phase, f.last.Promoted),
-			Unblock: fmt.Sprintf("continue it: fukkyu run database-failover --database %s --continue", f.database.Name),
+			Unblock: fmt.Sprintf("continue it: fukkyu run %s --database %s --continue", orName(f.last.Scenario, Failover), f.database.Name),
+		}}
+	case f.run.Request.Continue && orName(f.last.Scenario, Failover) != f.scenario.Name:
+		return []runbook.Objection{{
+			Why:     fmt.Sprintf("recovery %s was a %s", f.last.Holder, f.last.Scenario),
+			Unblock: fmt.Sprintf("continue it as one: fukkyu run %s --database %s --continue", f.last.Scenario, f.database.Name),
 		}}
 	}
 	over := f.last.FinishedAt.Add(f.policy.CoolingOff)
@@ -121,7 +126,7 @@ func (f *databaseFailover) remember(ctx workflow.Context, phase string) error {
 
 func (f *databaseFailover) record(phase string) lease.Record {
 	return lease.Record{
-		Holder: f.run.Holder(), Epoch: f.epoch, Phase: phase, OldPrimary: f.old.Pod, OldNode: f.old.Node, Proof: f.proof,
+		Holder: f.run.Holder(), Scenario: f.scenario.Name, Epoch: f.epoch, Phase: phase, OldPrimary: f.old.Pod, OldNode: f.old.Node, Proof: f.proof,
 		Promoted: f.target.Pod, Timeline: f.target.Timeline, SystemID: f.target.SystemID, Standbys: f.standbys, Build: f.run.Build(),
 	}
 }
@@ -150,6 +155,14 @@ func (f *databaseFailover) takeUp() {
 	if f.proof == "" {
 		f.run.Unproven()
 	}
+}
+
+// orName is the name of the scenario in a record, which those of earlier versions do not have.
+func orName(recorded string, otherwise Scenario) string {
+	if recorded == "" {
+		return otherwise.Name
+	}
+	return recorded
 }
 
 // workflowOf is the workflow ID in a lease's holder.

@@ -33,11 +33,15 @@ func (f *databaseFailover) mayPromote(ctx workflow.Context) (runbook.Verdict, er
 	}
 	verdict := f.decision()
 	verdict.Objections = f.choiceObjects()
-	verdict.Changes = []string{
+	verdict.Changes = f.promotionChanges()
+	return verdict, nil
+}
+
+func (f *databaseFailover) promotionChanges() []string {
+	return []string{
 		fmt.Sprintf("ConfigMap %s: names %s", f.database.Role, f.target.Pod),
 		fmt.Sprintf("%s becomes the primary and leaves timeline %d", f.target.Pod, f.target.Timeline),
 	}
-	return verdict, nil
 }
 
 // rememberHearing keeps what servers knew of the primary while they still received from it: a stopped receiver forgets.

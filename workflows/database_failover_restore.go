@@ -195,18 +195,19 @@ func (f *databaseFailover) conclude(r *report.Report) {
 			f.target.Pod, f.old.Pod, f.database.Name, orNone(f.proof))
 		r.Holds = append(r.Holds, fmt.Sprintf("the data directory of %s is set aside untouched on its volume claim until a person lets it go", f.old.Pod))
 	case report.Rehearsed:
-		r.Summary = fmt.Sprintf("nothing was changed; %d of %d steps would be refused", blocked(r), len(r.Steps))
+		r.Summary = rehearsal(r)
 	}
 }
 
-func blocked(r *report.Report) int {
+// rehearsal says in a sentence how a rehearsal ended.
+func rehearsal(r *report.Report) string {
 	count := 0
 	for _, step := range r.Steps {
 		if step.State == report.Blocked {
 			count++
 		}
 	}
-	return count
+	return fmt.Sprintf("nothing was changed; %d of %d steps would be refused", count, len(r.Steps))
 }
 
 // measureRPO states the loss. Rows are not counted before the old primary's data directory can be read.
@@ -242,7 +243,7 @@ func (f *databaseFailover) handOver(ctx workflow.Context, r *report.Report) erro
 		r.Holds = append(r.Holds, "applications write to it")
 	}
 	r.Missing = append(r.Missing, "redundancy is not restored")
-	r.Next = append(r.Next, fmt.Sprintf("fukkyu run database-failover --database %s --by NAME --continue", f.database.Name))
+	r.Next = append(r.Next, fmt.Sprintf("fukkyu run %s --database %s --by NAME --continue", f.scenario.Name, f.database.Name))
 	record := f.record(phase)
 	record.FinishedAt, record.Outcome = workflow.Now(ctx), string(report.Incomplete)
 	return f.letGo(ctx, record)

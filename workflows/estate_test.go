@@ -42,6 +42,8 @@ type estate struct {
 	powerState string
 	servers    []postgres.Server
 	timeline   uint32
+	shutDown   bool // a primary that is told to shut down does so
+	comesBack  bool // and accepts writes when its gate is opened again
 
 	// before runs ahead of the activity of that name, so that a test can change the estate at an exact moment; after runs when
 	// it has acted and has not answered yet.
@@ -159,6 +161,9 @@ func (e *estate) registerKubernetes() {
 	handle(e, "AwaitStopped", func(kubernetes.AwaitStoppedParams) (kubernetes.AwaitStoppedResult, error) {
 		return kubernetes.AwaitStoppedResult{Seen: "node-a1 is not Ready"}, nil
 	})
+	handle(e, "StopServer", func(p kubernetes.StopServerParams) (kubernetes.StopServerResult, error) {
+		return kubernetes.StopServerResult{Told: true, Said: "told"}, e.write("StopServer", "%s shutdown of %s", p.Mode, p.Pod)
+	})
 	handle(e, "PointService", func(p kubernetes.PointServiceParams) (kubernetes.PointServiceResult, error) {
 		return kubernetes.PointServiceResult{}, e.write("PointService", "point service at %s", p.To)
 	})
@@ -199,6 +204,18 @@ func (e *estate) registerPostgres() {
 			return postgres.PromoteResult{}, err
 		}
 		return postgres.PromoteResult{Timeline: e.timeline + 1, LSN: 0x6000000}, nil
+	})
+	handle(e, "PrepareShutdown", func(postgres.PrepareShutdownParams) (postgres.PrepareShutdownResult, error) {
+		return postgres.PrepareShutdownResult{DataDirectory: "/data", Programs: "/bin", LSN: 0x5000200}, e.write("PrepareShutdown", "write checkpoints")
+	})
+	handle(e, "AwaitShutdown", func(p postgres.AwaitShutdownParams) (postgres.AwaitShutdownResult, error) {
+		if !e.shutDown {
+			return postgres.AwaitShutdownResult{Seen: "the primary still sends WAL"}, nil
+		}
+		return postgres.AwaitShutdownResult{Proof: "shutdown checkpoint on " + p.Replica.Pod}, nil
+	})
+	handle(e, "AwaitWritable", func(p postgres.AwaitWritableParams) (postgres.AwaitWritableResult, error) {
+		return postgres.AwaitWritableResult{Writable: e.comesBack, Seen: p.Instance.Pod}, nil
 	})
 	handle(e, "AwaitStreaming", func(postgres.AwaitStreamingParams) (postgres.AwaitStreamingResult, error) {
 		return postgres.AwaitStreamingResult{Enough: true, Streaming: []string{"10.0.0.3", "10.0.0.4"}}, nil

@@ -1,21 +1,34 @@
 package workflows
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 )
 
-// DatabaseFailoverID is the workflow ID of the failover of a database; a sender who does not know the plan's name leaves it
-// empty. Two people who start the same failover at the same time meet here; what really keeps two recoveries apart is the
-// lease, because anybody can choose another ID. A rehearsal has an ID of its own, so that it never stands in a recovery's way.
-func DatabaseFailoverID(plan, database string, mode runbook.Mode) string {
-	parts := []string{"database-failover"}
+// Scenario is one of the runbooks, under the two names that it has.
+type Scenario struct {
+	Name string // what people type, and the beginning of its workflow IDs
+	Type string // its Temporal workflow type
+}
+
+// The scenarios.
+var (
+	Failover   = Scenario{Name: "database-failover", Type: DatabaseFailoverName}
+	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
+)
+
+// Scenarios lists them.
+func Scenarios() []Scenario { return []Scenario{Failover, Switchover} }
+
+// ID is the workflow ID of a run for a target; a sender who does not know the plan's name leaves it empty. Two people who
+// start the same recovery at the same time meet here; what really keeps two recoveries apart is the lease, because anybody
+// can choose another ID. A rehearsal has an ID of its own, so that it never stands in a recovery's way.
+func (s Scenario) ID(plan, target string, mode runbook.Mode) string {
+	parts := []string{s.Name, plan, target}
 	if mode == runbook.Rehearse {
-		parts = []string{"rehearse", "database-failover"}
+		parts = slices.Insert(parts, 0, string(runbook.Rehearse))
 	}
-	if plan != "" {
-		parts = append(parts, plan)
-	}
-	return strings.Join(append(parts, database), "/")
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), "/")
 }

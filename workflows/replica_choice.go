@@ -59,6 +59,38 @@ func chooseReplica(servers []postgres.Server, primary primaryKnowledge) replicaC
 	return choice
 }
 
+// chooseSuccessor picks the replica that takes over from a living primary: the one that is asked for, or the furthest.
+func chooseSuccessor(servers []postgres.Server, primary postgres.Server, wanted string) replicaChoice {
+	var choice replicaChoice
+	var candidates []postgres.Server
+	for _, server := range servers {
+		why := unfit(server, primary.Timeline, true)
+		switch {
+		case why == "" && wanted != "" && server.Pod != wanted:
+			why = "another was asked for"
+		case why == "" && !server.Receiving:
+			why = "does not receive from the primary"
+		case why == "" && server.SystemID != primary.SystemID:
+			why = "is a replica of another system"
+		}
+		if why != "" {
+			choice.Refused = append(choice.Refused, server.Pod+": "+why)
+			continue
+		}
+		candidates = append(candidates, server)
+	}
+	if len(candidates) == 0 {
+		return choice
+	}
+	slices.SortFunc(candidates, byProgress)
+	choice.Chosen, choice.Found = candidates[0], true
+	choice.Loss = loss{Bounded: true, KnownEnd: true, HowBounded: "read from the primary"}
+	if primary.ReceiveLSN > progress(choice.Chosen) {
+		choice.Loss.Bytes = uint64(primary.ReceiveLSN - progress(choice.Chosen))
+	}
+	return choice
+}
+
 // progress is how much WAL a server has. The receive position steps back when a server restarts, the replay position does not.
 func progress(server postgres.Server) postgres.LSN { return max(server.ReceiveLSN, server.ReplayLSN) }
 

@@ -11,12 +11,16 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// DatabaseFailoverName is a Temporal workflow type. The names of types are in histories, in schedules and in people's scripts: they never change.
-const DatabaseFailoverName = "DatabaseFailover"
+// The Temporal workflow types. Their names are in histories, in schedules and in people's scripts: they never change.
+const (
+	DatabaseFailoverName   = "DatabaseFailover"
+	DatabaseSwitchoverName = "DatabaseSwitchover"
+)
 
 // Register tells a worker the scenarios.
 func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseFailover, workflow.RegisterOptions{Name: DatabaseFailoverName})
+	registry.RegisterWorkflowWithOptions(DatabaseSwitchover, workflow.RegisterOptions{Name: DatabaseSwitchoverName})
 }
 
 // call is one activity under way.

@@ -22,6 +22,7 @@ const recordAnnotation = "fukkyu.dev/record"
 // Record is how far the present recovery of a database has come or, in a free lease, how the last one ended.
 type Record struct {
 	Holder     string    `json:"holder"`
+	Scenario   string    `json:"scenario,omitempty"` // what people call the recovery, for example database-failover
 	Epoch      int64     `json:"epoch"`
 	Phase      string    `json:"phase"` // see package workflows
 	OldPrimary string    `json:"oldPrimary,omitempty"`
