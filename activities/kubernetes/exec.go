@@ -24,22 +24,44 @@ type podCommand struct {
 func (c Cluster) exec(ctx context.Context, command podCommand, timeout time.Duration) (string, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	answer, err := c.Exec(ctx, PodCommand{Namespace: command.Namespace, Pod: command.Pod, Container: command.Container, Line: command.Line})
+	return strings.TrimSpace(answer.Output + answer.Errors), answer.Code, err
+}
+
+// PodCommand is a program with its arguments and its input, to be run in a container of a pod. No secret belongs into its line.
+type PodCommand struct {
+	Namespace, Pod, Container string
+	Line                      []string
+	Input                     string
+}
+
+// PodAnswer is what a program printed and how it ended.
+type PodAnswer struct {
+	Output, Errors string
+	Code           int
+}
+
+// Exec runs a command in a pod. The error is why it could not be run, or why nobody knows how it ended: a program whose
+// connection was lost may go on.
+func (c Cluster) Exec(ctx context.Context, command PodCommand) (PodAnswer, error) {
+	options := &corev1.PodExecOptions{Container: command.Container, Stdin: command.Input != "", Stdout: true, Stderr: true, Command: command.Line}
 	request := c.Client.CoreV1().RESTClient().Post().Resource("pods").Namespace(command.Namespace).Name(command.Pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: command.Container, Stdout: true, Stderr: true, Command: command.Line}, scheme.ParameterCodec)
+		VersionedParams(options, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", request.URL().String())
 	if err != nil {
-		return "", 0, err
+		return PodAnswer{}, err
 	}
-	var output bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &output, Stderr: &output})
-	said := strings.TrimSpace(output.String())
+	var output, errorOutput bytes.Buffer
+	streams := remotecommand.StreamOptions{Stdout: &output, Stderr: &errorOutput}
+	if options.Stdin {
+		streams.Stdin = strings.NewReader(command.Input)
+	}
+	err = executor.StreamWithContext(ctx, streams)
+	answer := PodAnswer{Output: output.String(), Errors: errorOutput.String()}
 	var exit clientexec.CodeExitError
-	switch {
-	case err == nil:
-		return said, 0, nil
-	case errors.As(err, &exit):
-		return said, exit.Code, nil
-	default:
-		return said, 0, err
+	if errors.As(err, &exit) {
+		answer.Code = exit.Code
+		return answer, nil
 	}
+	return answer, err
 }
