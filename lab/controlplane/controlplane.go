@@ -121,11 +121,17 @@ func (c ControlPlane) services() []supervise.Service {
 			flag("authorization-mode", strings.Join([]string{"Node", "RBAC"}, ",")), flag("enable-admission-plugins", "NodeRestriction"),
 			flag("service-cluster-ip-range", c.region.Services), flag("allow-privileged", true), flag("profiling", false),
 			flag("default-not-ready-toleration-seconds", toleration), flag("default-unreachable-toleration-seconds", toleration)),
-		service("kube-controller-manager",
+		service("kube-controller-manager", append(elected(),
 			flag("kubeconfig", issued(authority.Controllers+".kubeconfig")),
 			flag("service-account-private-key-file", issued(authority.ServiceAccount+".key")), flag("root-ca-file", issued(authority.CA+".crt")),
-			flag("use-service-account-credentials", true), flag("leader-elect", false), flag("allocate-node-cidrs", false),
-			flag("node-monitor-period", profile.MonitorPeriod), flag("node-monitor-grace-period", profile.GracePeriod)),
-		service("kube-scheduler", flag("kubeconfig", issued(authority.Scheduler+".kubeconfig")), flag("leader-elect", false)),
+			flag("use-service-account-credentials", true), flag("allocate-node-cidrs", false),
+			flag("node-monitor-period", profile.MonitorPeriod), flag("node-monitor-grace-period", profile.GracePeriod))...),
+		service("kube-scheduler", append(elected(), flag("kubeconfig", issued(authority.Scheduler+".kubeconfig")))...),
 	}
+}
+
+// elected makes a controller the leader, although there is no other: one that has lost its API server gives up and starts anew, as
+// everywhere, instead of acting on what it saw before the outage for a minute more.
+func elected() []string {
+	return []string{"--leader-elect=true", "--leader-elect-lease-duration=10s", "--leader-elect-renew-deadline=6s", "--leader-elect-retry-period=1s"}
 }
