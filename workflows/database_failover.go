@@ -69,6 +69,7 @@ type databaseFailover struct {
 	grown      kubernetes.Set         // the StatefulSet that gets a new replica, as found before; empty when none is missing
 	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
+	relaxed    bool                   // the new primary's commits wait for no replica, until redundancy is restored
 }
 
 // promotionTarget is the replica that becomes the primary, and the history it must have for that.

@@ -133,6 +133,7 @@ func (f *databaseFailover) replicaIsFit(workflow.Context) (runbook.Verdict, erro
 
 func (f *databaseFailover) choose(read []postgres.Server) {
 	f.choice = chooseReplica(read, f.evidence.knowledge())
+	f.chooseSynchronous(read)
 	if f.choice.Found {
 		f.target = promotionTarget{Pod: f.choice.Chosen.Pod, Timeline: f.choice.Chosen.Timeline, SystemID: f.choice.Chosen.SystemID}
 	}
@@ -145,14 +146,7 @@ func (f *databaseFailover) choiceObjects() []runbook.Objection {
 			Unblock: "bring a replica back, or recover from a backup",
 		}}
 	}
-	rpo := f.run.Plan.Objectives.RPO
-	if f.choice.Loss.Bounded && f.choice.Loss.Within <= rpo {
-		return nil
-	}
-	return []runbook.Objection{{
-		Guard: GuardDataLoss, Why: fmt.Sprintf("%s would lose %s, and the plan allows %s", f.choice.Chosen.Pod, f.choice.Loss, rpo),
-		Unblock: "bring a better replica or the old primary back",
-	}}
+	return f.dataLossObjects()
 }
 
 func (f *databaseFailover) choiceInWords() string {

@@ -127,7 +127,7 @@ func (f *databaseFailover) remember(ctx workflow.Context, phase string) error {
 func (f *databaseFailover) record(phase string) lease.Record {
 	return lease.Record{
 		Holder: f.run.Holder(), Scenario: f.scenario.Name, Epoch: f.epoch, Phase: phase, OldPrimary: f.old.Pod, OldNode: f.old.Node, Proof: f.proof,
-		Promoted: f.target.Pod, Timeline: f.target.Timeline, SystemID: f.target.SystemID, Standbys: f.standbys, Build: f.run.Build(),
+		Promoted: f.target.Pod, Timeline: f.target.Timeline, SystemID: f.target.SystemID, Standbys: f.standbys, Relaxed: f.relaxed, Build: f.run.Build(),
 	}
 }
 
@@ -151,7 +151,7 @@ func (f *databaseFailover) promotedBefore() string {
 func (f *databaseFailover) takeUp() {
 	f.old.Pod, f.old.Node, f.proof = f.last.OldPrimary, f.last.OldNode, f.last.Proof
 	f.target = promotionTarget{Pod: f.last.Promoted, Timeline: f.last.Timeline, SystemID: f.last.SystemID}
-	f.standbys = f.last.Standbys
+	f.standbys, f.relaxed = f.last.Standbys, f.last.Relaxed
 	if f.proof == "" {
 		f.run.Unproven()
 	}

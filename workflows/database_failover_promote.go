@@ -77,7 +77,7 @@ func (f *databaseFailover) mayPromoteAgain(ctx workflow.Context) (runbook.Verdic
 
 // promote opens the start gate for the replica, then promotes it: should it restart in between, it comes back as what it is to become.
 func (f *databaseFailover) promote(ctx workflow.Context) (string, error) {
-	f.scheduled = true
+	f.scheduled, f.relaxed = true, f.database.Durability.Synchronous()
 	if err := f.remember(ctx, phasePromoting); err != nil {
 		return "", err
 	}
@@ -85,6 +85,9 @@ func (f *databaseFailover) promote(ctx workflow.Context) (string, error) {
 		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Role: f.database.Role, Pod: f.target.Pod, Epoch: f.epoch,
 	}).get(ctx)
 	if err != nil {
+		return "", err
+	}
+	if err := f.relax(ctx); err != nil {
 		return "", err
 	}
 	f.promoted, err = begin(f.act(ctx, "promote "+f.target.Pod), servers.Promote, postgres.PromoteParams{

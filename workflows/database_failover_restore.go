@@ -85,7 +85,7 @@ func (f *databaseFailover) replicasStream(ctx workflow.Context) (string, error) 
 			return "", err
 		}
 		if streaming.Enough {
-			return fmt.Sprintf("streaming from %s: %s", f.target.Pod, strings.Join(streaming.Streaming, ", ")), nil
+			return fmt.Sprintf("streaming from %s: %s", f.target.Pod, strings.Join(streaming.Streaming, ", ")), f.restoreSynchronous(ctx)
 		}
 		if workflow.Now(ctx).After(deadline) {
 			return "", fmt.Errorf("%d replicas are wanted after %s; seen: %s; see the pods of the StatefulSets", f.standbys, cloneBudget, streaming.Seen)
@@ -243,6 +243,9 @@ func (f *databaseFailover) handOver(ctx workflow.Context, r *report.Report) erro
 		r.Holds = append(r.Holds, "applications write to it")
 	}
 	r.Missing = append(r.Missing, "redundancy is not restored")
+	if f.relaxed {
+		r.Missing = append(r.Missing, fmt.Sprintf("commits of %s wait for no replica, and the plan asks for %s", f.target.Pod, f.database.Durability.StandbyNames()))
+	}
 	r.Next = append(r.Next, fmt.Sprintf("fukkyu run %s --database %s --by NAME --continue", f.scenario.Name, f.database.Name))
 	record := f.record(phase)
 	record.FinishedAt, record.Outcome = workflow.Now(ctx), string(report.Incomplete)

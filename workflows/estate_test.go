@@ -205,6 +205,9 @@ func (e *estate) registerPostgres() {
 		}
 		return postgres.PromoteResult{Timeline: e.timeline + 1, LSN: 0x6000000}, nil
 	})
+	handle(e, "SetSynchronous", func(p postgres.SetSynchronousParams) (postgres.SetSynchronousResult, error) {
+		return postgres.SetSynchronousResult{}, e.write("SetSynchronous", "commits of %s wait for %q", p.Instance.Pod, p.Names)
+	})
 	handle(e, "PrepareShutdown", func(postgres.PrepareShutdownParams) (postgres.PrepareShutdownResult, error) {
 		return postgres.PrepareShutdownResult{DataDirectory: "/data", Programs: "/bin", LSN: 0x5000200}, e.write("PrepareShutdown", "write checkpoints")
 	})

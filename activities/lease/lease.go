@@ -32,6 +32,7 @@ type Record struct {
 	Timeline   uint32    `json:"timeline,omitempty"` // that the promoted replica leaves
 	SystemID   string    `json:"systemId,omitempty"`
 	Standbys   int       `json:"standbys,omitempty"` // how many replicas there were, and should be again
+	Relaxed    bool      `json:"relaxed,omitempty"`  // commits wait for no replica, although the plan says that they do
 	Build      string    `json:"build,omitempty"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	Outcome    string    `json:"outcome,omitempty"`
