@@ -11,6 +11,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,19 +49,34 @@ func dieAt(t *testing.T, e estate.Estate, point string) report.Report {
 	t.Helper()
 	do(t, "mend", "all")
 	awaitRedundancy(t)
-	crew := estate.Crew{Program: "fukkyu-worker-faults", Environment: []string{
+	first := staff(t, e, doomed(t, point))
+	do(t, "break", "power-off", "primary")
+	return replaced(t, e, first, workflows.Failover, point)
+}
+
+// dieIn runs a scenario while the worker dies at one point, and another takes its place.
+func dieIn(t *testing.T, e estate.Estate, scenario workflows.Scenario, point string) report.Report {
+	t.Helper()
+	return replaced(t, e, staff(t, e, doomed(t, point)), scenario, point)
+}
+
+// doomed is a worker that dies at one point, once.
+func doomed(t *testing.T, point string) estate.Crew {
+	return estate.Crew{Program: "fukkyu-worker-faults", Environment: []string{
 		"FUKKYU_CRASH_AT=" + point, "FUKKYU_CRASH_MARKER=" + filepath.Join(t.TempDir(), "died"),
 	}}
-	first := staff(t, e, crew)
-	do(t, "break", "power-off", "primary")
-	detached(t)
+}
+
+func replaced(t *testing.T, e estate.Estate, first *estate.Worker, scenario workflows.Scenario, point string) report.Report {
+	t.Helper()
+	detachedRun(t, scenario)
 	select {
 	case <-first.Ended():
 	case <-time.After(time.Minute):
 		t.Fatalf("the worker did not come to %q", point)
 	}
 	staff(t, e, estate.Crew{})
-	return awaitEnd(t)
+	return awaitEndOf(t, scenario)
 }
 
 // awaitRedundancy returns when every wanted instance of the database is Ready on a machine that is Ready.

@@ -19,6 +19,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 )
@@ -68,10 +69,12 @@ func fresh(t *testing.T) {
 	t.Helper()
 	do(t, "mend", "all")
 	do(t, "mend", "temporal")
-	err := connect(t).TerminateWorkflow(t.Context(), failoverID, "", "left behind by a test")
-	var gone *serviceerror.NotFound
-	if !errors.As(err, &gone) {
-		require.NoError(t, err)
+	for _, scenario := range workflows.Scenarios() {
+		err := connect(t).TerminateWorkflow(t.Context(), scenario.ID("", "shodo", runbook.Live), "", "left behind by a test")
+		var gone *serviceerror.NotFound
+		if !errors.As(err, &gone) {
+			require.NoError(t, err)
+		}
 	}
 	do(t, "reset")
 }
@@ -106,7 +109,7 @@ func staff(t *testing.T, e estate.Estate, crew estate.Crew) *estate.Worker {
 // failOver runs a failover to its end.
 func failOver(t *testing.T, flags ...string) report.Report {
 	t.Helper()
-	got, result, err := lab.Failover(t.Context(), flags...)
+	got, result, err := lab.Recover(t.Context(), workflows.Failover, flags...)
 	require.NoError(t, err)
 	require.NotEmpty(t, got.Outcome, result.Stderr)
 	return got
@@ -172,17 +175,27 @@ func statusNow(t *testing.T) (report.Report, bool) {
 // detached starts a failover without waiting for it.
 func detached(t *testing.T, flags ...string) {
 	t.Helper()
-	result, err := lab.Fukkyu(t.Context(), append([]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--detach"}, flags...)...)
+	detachedRun(t, workflows.Failover, flags...)
+}
+
+func detachedRun(t *testing.T, scenario workflows.Scenario, flags ...string) {
+	t.Helper()
+	result, err := lab.Fukkyu(t.Context(), append([]string{"run", scenario.Name, "--database", "shodo", "--by", "yuki", "--detach"}, flags...)...)
 	require.NoError(t, err)
 	require.Equal(t, 6, result.Exit, result.Stderr)
 }
 
-// awaitEnd returns the report of the last failover when it has ended.
+// awaitEnd returns the report of the last failover when it has ended, awaitEndOf that of another scenario.
 func awaitEnd(t *testing.T) report.Report {
 	t.Helper()
+	return awaitEndOf(t, workflows.Failover)
+}
+
+func awaitEndOf(t *testing.T, scenario workflows.Scenario) report.Report {
+	t.Helper()
 	var got report.Report
-	require.NoError(t, estate.Await(t.Context(), "the end of the failover", 4*time.Minute, func() (bool, string) {
-		result, err := lab.Fukkyu(t.Context(), "report", failoverID, "--output", "json")
+	require.NoError(t, estate.Await(t.Context(), "the end of the recovery", 6*time.Minute, func() (bool, string) {
+		result, err := lab.Fukkyu(t.Context(), "report", scenario.ID("", "shodo", runbook.Live), "--output", "json")
 		require.NoError(t, err)
 		got = report.Report{}
 		if json.Unmarshal([]byte(result.Stdout), &got) != nil {
@@ -196,4 +209,4 @@ func awaitEnd(t *testing.T) report.Report {
 	return got
 }
 
-const failoverID = "database-failover/shodo"
+var failoverID = workflows.Failover.ID("", "shodo", runbook.Live)

@@ -1,4 +1,4 @@
-// Command bench fails the lab's database over again and again and says where the time goes.
+// Command bench recovers the lab's database again and again and says where the time goes.
 package main
 
 import (
@@ -9,38 +9,77 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	runs := flag.Int("n", 10, "how many failovers")
+	runs := flag.Int("n", 10, "how many runs of each course")
 	profile := flag.String("profile", "tuned", "the lab's time profile: tuned or default")
+	only := flag.String("only", "", "one course: "+strings.Join(names(), ", ")+"; all of them when empty")
 	flag.Parse()
-	if *runs < 1 || flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-n RUNS] [-profile tuned|default], with at least one run")
+	chosen := courses
+	if *only != "" {
+		chosen = slices.DeleteFunc(slices.Clone(courses), func(c course) bool { return c.name != *only })
+	}
+	if *runs < 1 || flag.NArg() > 0 || len(chosen) == 0 {
+		fmt.Fprintf(os.Stderr, "usage: bench [-n RUNS] [-profile tuned|default] [-only %s], with at least one run\n", strings.Join(names(), "|"))
 		os.Exit(2)
 	}
-	if err := bench(ctx, *runs, *profile); err != nil {
+	if err := bench(ctx, chosen, *runs, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// sample is one failover, in seconds.
+// course is what is measured: a scenario on an estate in a certain state.
+type course struct {
+	name     string
+	heading  string
+	scenario workflows.Scenario
+	// prepare brings the estate into its state, with the referee at work.
+	prepare func(context.Context, estate.Estate) error
+	loses   bool // acknowledged writes may be gone
+}
+
+var courses = []course{
+	{name: "failover", heading: "failovers, node off, asynchronous replication", scenario: workflows.Failover, prepare: nodeOff, loses: true},
+	{name: "switchover", heading: "switchovers in a row, asynchronous replication", scenario: workflows.Switchover, prepare: healthy},
+}
+
+func names() []string {
+	var names []string
+	for _, course := range courses {
+		names = append(names, course.name)
+	}
+	return names
+}
+
+// nodeOff puts everything back and switches the primary's machine off.
+func nodeOff(ctx context.Context, e estate.Estate) error {
+	return e.Each(ctx, "mend all", "reset", "referee start", "break power-off primary")
+}
+
+// healthy goes on with the estate as the last run left it.
+func healthy(ctx context.Context, e estate.Estate) error { return e.Each(ctx, "referee start") }
+
+// sample is one run, in seconds.
 type sample struct {
+	lost       int
 	firstWrite float64            // from the command to the first write that the referee had acknowledged
 	overhead   float64            // of that, what no activity accounts for
 	service    float64            // the referee's longest time without service
 	steps      map[string]float64 // each step, by the report
 }
 
-func bench(ctx context.Context, runs int, profile string) error {
+func bench(ctx context.Context, courses []course, runs int, profile string) error {
 	e, err := estate.Open()
 	if err != nil {
 		return err
@@ -59,40 +98,49 @@ func bench(ctx context.Context, runs int, profile string) error {
 		return err
 	}
 	defer worker.Stop()
-	var samples []sample
-	var names []string
-	for i := range runs {
-		one, steps, err := measure(ctx, e)
+	var done []measured
+	for _, course := range courses {
+		one, err := run(ctx, e, course, runs)
 		if err != nil {
-			return fmt.Errorf("run %d: %w", i+1, err)
+			return err
 		}
-		samples, names = append(samples, one), steps
-		fmt.Fprintf(os.Stderr, "run %d of %d: first write after %.3f s, overhead %.3f s, customers without service %.3f s\n", i+1, runs, one.firstWrite, one.overhead, one.service)
+		one.print(profile)
+		done = append(done, one)
 	}
-	return publish(samples, names, profile)
+	return publish(done, profile)
 }
 
-// measure fails over once and puts everything back.
-func measure(ctx context.Context, e estate.Estate) (sample, []string, error) {
-	if _, err := e.Lab(ctx, "mend", "all"); err != nil {
-		return sample{}, nil, err
+// run takes a course as often as is asked for.
+func run(ctx context.Context, e estate.Estate, course course, runs int) (measured, error) {
+	if err := e.Each(ctx, "mend all", "reset"); err != nil {
+		return measured{}, err
 	}
-	if _, err := e.Lab(ctx, "reset"); err != nil {
-		return sample{}, nil, err
+	var samples []sample
+	var steps []string
+	for i := range runs {
+		one, names, err := measure(ctx, e, course)
+		if err != nil {
+			return measured{}, fmt.Errorf("%s %d: %w", course.name, i+1, err)
+		}
+		samples, steps = append(samples, one), names
+		fmt.Fprintf(os.Stderr, "%s %d of %d: first write after %.3f s, overhead %.3f s, customers without service %.3f s, %d acknowledged writes gone\n",
+			course.name, i+1, runs, one.firstWrite, one.overhead, one.service, one.lost)
 	}
-	if _, err := e.Lab(ctx, "referee", "start"); err != nil {
-		return sample{}, nil, err
-	}
-	if _, err := e.Lab(ctx, "break", "power-off", "primary"); err != nil {
+	return tally(course, samples, steps), nil
+}
+
+// measure takes a course once.
+func measure(ctx context.Context, e estate.Estate, course course) (sample, []string, error) {
+	if err := course.prepare(ctx, e); err != nil {
 		return sample{}, nil, err
 	}
 	began := time.Now()
-	got, result, err := e.Failover(ctx)
+	got, result, err := e.Recover(ctx, course.scenario)
 	if err != nil {
 		return sample{}, nil, err
 	}
 	if got.Outcome != report.Recovered {
-		return sample{}, nil, fmt.Errorf("the failover ended %s: %s\n%s", got.Outcome, got.Summary, result.Stderr)
+		return sample{}, nil, fmt.Errorf("it ended %s: %s\n%s", got.Outcome, got.Summary, result.Stderr)
 	}
 	if _, err := e.Lab(ctx, "referee", "stop"); err != nil {
 		return sample{}, nil, err
@@ -101,11 +149,14 @@ func measure(ctx context.Context, e estate.Estate) (sample, []string, error) {
 	if err != nil {
 		return sample{}, nil, err
 	}
+	if verdict.LostCount > 0 && !course.loses || verdict.Overlap {
+		return sample{}, nil, fmt.Errorf("%d acknowledged writes are gone; two primaries at once: %t", verdict.LostCount, verdict.Overlap)
+	}
 	busy, err := activitiesWithin(ctx, got.WorkflowID, got.RunID, began, verdict.LongestGap.End)
 	if err != nil {
 		return sample{}, nil, err
 	}
-	one := sample{firstWrite: verdict.LongestGap.End.Sub(began).Seconds(), service: verdict.LongestGap.Seconds, steps: map[string]float64{}}
+	one := sample{lost: verdict.LostCount, firstWrite: verdict.LongestGap.End.Sub(began).Seconds(), service: verdict.LongestGap.Seconds, steps: map[string]float64{}}
 	one.overhead = one.firstWrite - busy.Seconds()
 	var names []string
 	for _, step := range got.Steps {
@@ -135,30 +186,51 @@ func spreadOf(samples []sample, figure func(sample) float64) spread {
 	return spread{Min: values[0], Median: middle, Max: values[len(values)-1]}
 }
 
-// publish prints a table, and the same as one line of JSON.
-func publish(samples []sample, names []string, profile string) error {
-	type row struct {
-		Name string `json:"name"`
-		spread
-	}
-	rows := []row{
+// row is one figure of a course.
+type row struct {
+	Name string `json:"name"`
+	spread
+}
+
+// measured is what is said of one course.
+type measured struct {
+	Course string `json:"course"`
+	Runs   int    `json:"runs"`
+	Lost   int    `json:"lost"` // acknowledged writes that are gone, in all runs
+	Rows   []row  `json:"rows"`
+
+	heading string
+}
+
+func tally(course course, samples []sample, steps []string) measured {
+	said := measured{Course: course.name, Runs: len(samples), heading: course.heading, Rows: []row{
 		{"command to first acknowledged write", spreadOf(samples, func(s sample) float64 { return s.firstWrite })},
 		{"of that, our own overhead", spreadOf(samples, func(s sample) float64 { return s.overhead })},
 		{"customers without service", spreadOf(samples, func(s sample) float64 { return s.service })},
+	}}
+	for _, one := range samples {
+		said.Lost += one.lost
 	}
-	for _, name := range names {
-		rows = append(rows, row{"step: " + name, spreadOf(samples, func(s sample) float64 { return s.steps[name] })})
+	for _, name := range steps {
+		said.Rows = append(said.Rows, row{"step: " + name, spreadOf(samples, func(s sample) float64 { return s.steps[name] })})
 	}
-	fmt.Printf("%d failovers, node off, asynchronous replication, automatic approval, profile %s; seconds\n\n", len(samples), profile)
+	return said
+}
+
+func (m measured) print(profile string) {
+	fmt.Printf("\n%d %s, automatic approval, profile %s; %d acknowledged writes gone; seconds\n\n", m.Runs, m.heading, profile, m.Lost)
 	fmt.Printf("%-52s %8s %8s %8s\n", "", "min", "median", "max")
-	for _, r := range rows {
+	for _, r := range m.Rows {
 		fmt.Printf("%-52s %8.3f %8.3f %8.3f\n", r.Name, r.Min, r.Median, r.Max)
 	}
+}
+
+// publish prints everything as one line of JSON.
+func publish(done []measured, profile string) error {
 	line, err := json.Marshal(struct {
-		Runs    int    `json:"runs"`
-		Profile string `json:"profile"`
-		Rows    []row  `json:"rows"`
-	}{len(samples), profile, rows})
+		Profile string     `json:"profile"`
+		Courses []measured `json:"courses"`
+	}{profile, done})
 	if err != nil {
 		return err
 	}

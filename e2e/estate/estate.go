@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
 )
 
 // Estate is a lab that is up, and the programs to use on it.
@@ -83,6 +84,16 @@ func (e Estate) Lab(ctx context.Context, args ...string) (string, error) {
 	return result.Stdout, nil
 }
 
+// Each runs commands of the lab one after the other, each of them words with a space between, and stops at the first that fails.
+func (e Estate) Each(ctx context.Context, commands ...string) error {
+	for _, command := range commands {
+		if _, err := e.Lab(ctx, strings.Fields(command)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Fukkyu runs the product's command. That it refuses is a result, not an error.
 func (e Estate) Fukkyu(ctx context.Context, args ...string) (Result, error) {
 	return e.run(ctx, "fukkyu", args...)
@@ -111,9 +122,9 @@ func (e Estate) run(ctx context.Context, program string, args ...string) (Result
 	return result, nil
 }
 
-// Failover runs a failover of the lab's database to its end and returns its report. Extra flags follow the usual ones.
-func (e Estate) Failover(ctx context.Context, flags ...string) (report.Report, Result, error) {
-	args := append([]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--reason", "the node under the primary is off", "--output", "json"}, flags...)
+// Recover runs a scenario on the lab's database to its end and returns its report. Extra flags follow the usual ones.
+func (e Estate) Recover(ctx context.Context, scenario workflows.Scenario, flags ...string) (report.Report, Result, error) {
+	args := append([]string{"run", scenario.Name, "--database", "shodo", "--by", "yuki", "--reason", "asked for by a test or a demonstration", "--output", "json"}, flags...)
 	result, err := e.Fukkyu(ctx, args...)
 	if err != nil {
 		return report.Report{}, result, err
