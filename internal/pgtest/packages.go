@@ -1,7 +1,9 @@
 package pgtest
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -53,4 +55,14 @@ func giveAway(t testing.TB, folder string) {
 	if err != nil {
 		t.Fatalf("give %s to the servers' user: %s", folder, err)
 	}
+}
+
+// Command prepares a program to be run as the servers' user, with PostgreSQL's programs first on its path.
+func (e *Estate) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Env = append(command.Env, e.programs.environment...)
+	command.Env = append(command.Env, "PATH="+e.programs.folder+":"+os.Getenv("PATH"))
+	command.Dir = "/"
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential()}
+	return command
 }

@@ -202,6 +202,9 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("postgres://%s:%s@%s:%d/%s?sslmode=disable", User, Password, s.Host, s.Port, Catalog)
 }
 
+// Data is the server's data directory.
+func (s *Server) Data() string { return s.data }
+
 // Log is what the server has said since it was started.
 func (s *Server) Log() string { return s.log.String() }
 
