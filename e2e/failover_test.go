@@ -108,9 +108,10 @@ func TestFailover_AbortedBeforeThePromotion_LeavesTheEstateAsFound(t *testing.T)
 	require.Equal(t, before, look(t))
 }
 
+// answer answers the question of the only recovery that runs.
 func answer(t *testing.T, verb string, question report.Question, by string) {
 	t.Helper()
-	result, err := lab.Fukkyu(t.Context(), verb, failoverID, "--question", itoa(question.Number), "--by", by)
+	result, err := lab.Fukkyu(t.Context(), verb, "--question", itoa(question.Number), "--by", by)
 	require.NoError(t, err)
 	require.Zero(t, result.Exit, result.Stderr)
 }

@@ -38,6 +38,11 @@ func Act(ctx workflow.Context, queue, summary string) workflow.Context {
 	})
 }
 
+// Within gives an activity less patience than the usual: users wait, and something better can be done than to try again.
+func Within(ctx workflow.Context, patience time.Duration) workflow.Context {
+	return workflow.WithScheduleToCloseTimeout(ctx, patience)
+}
+
 // Queue is the Temporal task queue of workflows, and of activities that are tied to no place.
 const Queue = "fukkyu"
 

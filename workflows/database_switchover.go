@@ -226,19 +226,22 @@ func (s *databaseSwitchover) mayShutDown(ctx workflow.Context) (runbook.Verdict,
 	return verdict, nil
 }
 
+// checkpointPatience is how long the checkpoints ahead of the shutdown may take. Everybody can write in the meantime.
+const checkpointPatience = 25 * time.Second
+
 // shutDown closes the start gate, because Kubernetes restarts the container at once, and tells the primary to shut down fast.
 func (s *databaseSwitchover) shutDown(ctx workflow.Context) (string, error) {
 	if err := s.remember(ctx, phaseFenced); err != nil {
 		return "", err
 	}
 	var err error
-	s.ready, err = begin(s.act(ctx, "write checkpoints ahead of the shutdown"), servers.PrepareShutdown, postgres.PrepareShutdownParams{
+	s.ready, err = begin(runbook.Within(s.act(ctx, "write checkpoints ahead of the shutdown"), checkpointPatience), servers.PrepareShutdown, postgres.PrepareShutdownParams{
 		Database: s.database.Name, Catalog: s.database.Catalog, Primary: address(s.old), Replica: s.targetAddress(),
 	}).get(ctx)
 	if err != nil {
 		return "", err
 	}
-	_, err = begin(s.act(ctx, "close the start gate: "+s.database.Role+" names nobody"), kube.CloseRole, kubernetes.CloseRoleParams{
+	_, err = begin(runbook.Within(s.act(ctx, "close the start gate: "+s.database.Role+" names nobody"), s.terms.WriteGap), kube.CloseRole, kubernetes.CloseRoleParams{
 		Namespace: s.run.Plan.Namespace, Region: s.database.Region, Role: s.database.Role, From: s.old.Pod, Epoch: s.epoch,
 	}).get(ctx)
 	if err != nil {
@@ -251,7 +254,7 @@ func (s *databaseSwitchover) shutDown(ctx workflow.Context) (string, error) {
 }
 
 func (s *databaseSwitchover) stopServer(ctx workflow.Context, mode string) (kubernetes.StopServerResult, error) {
-	return begin(s.act(ctx, mode+" shutdown of "+s.old.Pod), kube.StopServer, kubernetes.StopServerParams{
+	return begin(runbook.Within(s.act(ctx, mode+" shutdown of "+s.old.Pod), s.terms.WriteGap), kube.StopServer, kubernetes.StopServerParams{
 		Namespace: s.run.Plan.Namespace, Region: s.database.Region, Pod: s.old.Pod, Container: s.database.Container,
 		Programs: s.ready.Programs, DataDirectory: s.ready.DataDirectory, Mode: mode,
 	}).get(ctx)

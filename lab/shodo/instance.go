@@ -55,18 +55,34 @@ host all all all scram-sha-256
 host replication replicator,fukkyu all scram-sha-256
 `
 
-// runInstance passes the gate and becomes the server. The gate is the pod's init container too; but Kubernetes restarts a
-// container that ended by itself without its init containers, and a primary that crashes after it was replaced must not come back.
+// runInstance passes the gate and runs the server. The gate is the pod's init container too; but Kubernetes restarts a
+// container that ended by itself without its init containers, and a primary that crashes after it was replaced must not come
+// back. A server that was shut down in order, as by a switchover, sends the instance back to the gate: ending the container
+// would do the same, after a pause that Kubernetes makes longer each time.
 func runInstance(ctx context.Context) error {
-	if err := runGate(ctx); err != nil {
-		return err
+	for {
+		if err := runGate(ctx); err != nil {
+			return err
+		}
+		if err := ownInstance().serve(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+		log.Print("the server was shut down; back to the gate")
 	}
-	own := ownInstance()
-	server := filepath.Join(own.programs, "postgres")
-	return syscall.Exec(server, []string{server, "-D", own.data()}, os.Environ())
 }
 
-// initialiseDatabase makes the estate's database and its roles. It is complete or not there at all.
+// serve runs the server until it ends. Whoever stops the instance shuts it down fast.
+func (i instance) serve(ctx context.Context) error {
+	server := exec.CommandContext(ctx, filepath.Join(i.programs, "postgres"), "-D", i.data())
+	server.Stdout, server.Stderr = os.Stdout, os.Stderr
+	server.Cancel = func() error { return server.Process.Signal(syscall.SIGINT) }
+	if err := server.Run(); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	return nil
+}
+
+// initialise makes the estate's database and its roles. It is complete or not there at all.
 func (i instance) initialise(ctx context.Context) error {
 	fresh := i.fresh()
 	if err := os.RemoveAll(fresh); err != nil {
