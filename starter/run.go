@@ -50,6 +50,14 @@ when anything goes wrong.`,
 				command.Flags().StringVar(&f.to, "to", "", "pod of the replica that takes over; the one that is furthest otherwise")
 			},
 		},
+		{
+			Scenario: workflows.Rejoining, short: "Bring a former PostgreSQL primary back as a replica", reason: "node-a1 is repaired",
+			long: `Rejoin opens the volume of the primary that the last failover replaced, writes the rows that only it has into a ledger beside it,
+rewinds its data directory to the new primary's history, or keeps it aside and lets a clone take its place, and sees it stream.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.RejoinRequest{Request: asked, Database: f.database}
+			},
+		},
 	}
 }
 

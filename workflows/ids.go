@@ -17,10 +17,11 @@ type Scenario struct {
 var (
 	Failover   = Scenario{Name: "database-failover", Type: DatabaseFailoverName}
 	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
+	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
 )
 
 // Scenarios lists them.
-func Scenarios() []Scenario { return []Scenario{Failover, Switchover} }
+func Scenarios() []Scenario { return []Scenario{Failover, Switchover, Rejoining} }
 
 // ID is the workflow ID of a run for a target; a sender who does not know the plan's name leaves it empty. Two people who
 // start the same recovery at the same time meet here; what really keeps two recoveries apart is the lease, because anybody

@@ -15,12 +15,14 @@ import (
 const (
 	DatabaseFailoverName   = "DatabaseFailover"
 	DatabaseSwitchoverName = "DatabaseSwitchover"
+	RejoinName             = "Rejoin"
 )
 
 // Register tells a worker the scenarios.
 func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseFailover, workflow.RegisterOptions{Name: DatabaseFailoverName})
 	registry.RegisterWorkflowWithOptions(DatabaseSwitchover, workflow.RegisterOptions{Name: DatabaseSwitchoverName})
+	registry.RegisterWorkflowWithOptions(Rejoin, workflow.RegisterOptions{Name: RejoinName})
 }
 
 // call is one activity under way.

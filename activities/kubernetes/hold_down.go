@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	appsv1 "k8s.io/api/apps/v1"
@@ -74,6 +75,32 @@ func HoldDownPlan(set Set, ordinal int32) (string, error) {
 		return "", fmt.Errorf("StatefulSet %s: %s", set.Name, whyNot)
 	}
 	return fmt.Sprintf("StatefulSet %s: %s, was %s", set.Name, after, set.span()), nil
+}
+
+// With is the set as it was before HoldDown took an ordinal out of its range. The error says why it cannot have been there: ranges have
+// no gaps.
+func (s Set) With(ordinal int32) (Set, error) {
+	before := s
+	switch {
+	case s.Replicas == 0:
+		before.Start, before.Replicas = ordinal, 1
+	case ordinal == s.Start+s.Replicas:
+		before.Replicas++
+	case ordinal == s.Start-1:
+		before.Start, before.Replicas = ordinal, s.Replicas+1
+	default:
+		return s, fmt.Errorf("StatefulSet %s has %s: ordinal %d is not beside them", s.Name, s.span(), ordinal)
+	}
+	if held, _ := before.span().without(ordinal); held != s.span() {
+		return s, fmt.Errorf("StatefulSet %s has %s and would not have them without ordinal %d", s.Name, s.span(), ordinal)
+	}
+	return before, nil
+}
+
+// SetOf is the name of the StatefulSet that gives a pod its name, and the pod's ordinal in it.
+func SetOf(pod string) (set string, ordinal int32) {
+	ordinal = ordinalOf(pod)
+	return strings.TrimSuffix(pod, fmt.Sprintf("-%d", ordinal)), ordinal
 }
 
 // String is the range in words.

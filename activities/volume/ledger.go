@@ -30,6 +30,8 @@ type Ledger struct {
 	Rows   int64       `json:"rows"`
 	Tables []LostTable `json:"tables,omitempty"` // those with most rows first
 	Notes  []string    `json:"notes,omitempty"`  // what it does not hold, a sentence each
+
+	Lost FindLostResult `json:"lost"` // the transactions that it is about
 }
 
 // LostTable is what lost transactions did to a table. Rows are those that they wrote and that were there in the end; the rest are

@@ -46,11 +46,11 @@ use_programs() {
 inspect() {
 	data=$home
 	at=none
-	if [ -d "$work/data" ]; then
+	if [ -f "$home/global/pg_control" ]; then
+		at=home
+	elif [ -d "$work/data" ]; then
 		at=work
 		data=$work/data
-	elif [ -f "$home/global/pg_control" ]; then
-		at=home
 	fi
 	echo "home: $home"
 	echo "at: $at"
@@ -67,7 +67,10 @@ inspect() {
 # take moves the data directory into the work folder.
 take() {
 	mkdir -p "$work"
-	[ ! -d "$work/data" ] || return 0
+	if [ -d "$work/data" ]; then
+		[ ! -e "$home" ] || never "both $home and $work/data are there"
+		return 0
+	fi
 	[ -f "$home/global/pg_control" ] || never "there is no data directory in $home"
 	printf %s "$home" >"$work/home"
 	mv "$home" "$work/data"

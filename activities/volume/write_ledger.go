@@ -37,8 +37,9 @@ type WriteLedgerResult struct {
 // when they were committed. Asked again it goes on where it was; a ledger that is complete is not written again. Errors: Closed;
 // Unexpected, for good, when a query fails, for example because the volume is full; NotReady when the isolated server does not answer.
 func (a *Activities) WriteLedger(ctx context.Context, params WriteLedgerParams) (WriteLedgerResult, error) {
-	if done, err := a.writtenBefore(ctx, params); err != nil || done.Done {
-		return done, err
+	known, err := a.ReadLedger(ctx, ReadLedgerParams{Place: params.Place, Home: params.Home, Epoch: params.Epoch})
+	if err != nil || known.Found {
+		return WriteLedgerResult{Done: known.Found, Ledger: known.Ledger}, err
 	}
 	deadline := time.Now().Add(params.Patience)
 	counted, err := a.work(ctx, params.Place, params.Patience, func(job) {}, "count", decimal(params.Timeline), params.Fork.String())
@@ -67,22 +68,6 @@ func (a *Activities) WriteLedger(ctx context.Context, params WriteLedgerParams) 
 		return WriteLedgerResult{}, failure.Permanent(failure.Unexpected, "write the ledger on the %s: %s", params.Place, lastLine(exported.Log))
 	}
 	return a.summarise(ctx, params, tables, notes)
-}
-
-// summaryFile keeps the summary beside the ledger, for whoever asks again.
-const summaryFile = "ledger.summary.json"
-
-func (a *Activities) writtenBefore(ctx context.Context, params WriteLedgerParams) (WriteLedgerResult, error) {
-	text, err := a.run(ctx, params.Place, "", "show", summaryFile)
-	if err != nil || strings.TrimSpace(text) == "" {
-		return WriteLedgerResult{}, err
-	}
-	done := WriteLedgerResult{Done: true}
-	if err := json.Unmarshal([]byte(text), &done.Ledger); err != nil {
-		return WriteLedgerResult{}, failure.Permanent(failure.Unexpected, "read %s on the %s: %s", summaryFile, params.Place, err)
-	}
-	done.Ledger.Path = params.path() // the run that wrote it may be another
-	return done, nil
 }
 
 // changedTables asks the catalogs of the isolated server which tables lost transactions have changed.
@@ -181,7 +166,7 @@ func (a *Activities) summarise(ctx context.Context, params WriteLedgerParams, ta
 	if err != nil {
 		return WriteLedgerResult{}, err
 	}
-	ledger := Ledger{Notes: notes, Path: params.path()}
+	ledger := Ledger{Notes: notes, Path: ledgerPath(params.Home, params.Epoch), Lost: params.Lost}
 	if ledger.SHA256, ledger.Rows, err = parseSummary(output, tables); err != nil {
 		return WriteLedgerResult{}, failure.Permanent(failure.Unexpected, "%s", err)
 	}
@@ -198,9 +183,6 @@ func (a *Activities) summarise(ctx context.Context, params WriteLedgerParams, ta
 	}
 	return WriteLedgerResult{Done: true, Ledger: ledger}, nil
 }
-
-// path is where the ledger is when the run is over.
-func (p WriteLedgerParams) path() string { return path.Join(KeptIn(p.Home, p.Epoch), "ledger.jsonl") }
 
 // KeptIn is the folder on the volume where a run leaves what it keeps: the ledger, and the data directory if it was not rewound.
 func KeptIn(home string, epoch int64) string {
