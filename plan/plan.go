@@ -45,7 +45,7 @@ type Database struct {
 	// Role is the ConfigMap that names the pod which may be primary: the object a start gate obeys.
 	Role string `yaml:"role" json:"role"`
 	// StartGate says that every instance asks Role before it starts as a primary.
-	StartGate bool `yaml:"startGate" json:"startGate"`
+	StartGate  bool       `yaml:"startGate" json:"startGate"`
 	Durability Durability `yaml:"durability,omitempty" json:"durability,omitzero"`
 	// Canary is the write that proves, through the application, that the database serves again.
 	Canary    Canary  `yaml:"canary" json:"canary"`
@@ -87,7 +87,10 @@ type Runbooks struct {
 type DatabaseFailover struct {
 	// CoolingOff is how long after a recovery the next one of the same database needs the override `cooling-off`.
 	CoolingOff time.Duration `yaml:"coolingOff" json:"coolingOff"`
-	Approval   Approval      `yaml:"approval" json:"approval"`
+	// PowerOff lets the fence switch the primary's machine off, with everything on it, when nothing else proves that the primary
+	// is stopped. It needs the site's power service.
+	PowerOff bool     `yaml:"powerOff,omitempty" json:"powerOff,omitempty"`
+	Approval Approval `yaml:"approval" json:"approval"`
 }
 
 // DatabaseSwitchover is the policy for letting a replica take over from a healthy primary.

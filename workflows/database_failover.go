@@ -62,6 +62,7 @@ type databaseFailover struct {
 	oldSet     kubernetes.Set      // its StatefulSet as found
 	choice     replicaChoice
 	proof      string // why the old primary is known to be stopped, empty without proof
+	poweredOff bool   // this run switched its machine off
 	machineOff bool   // the proof is that its machine is off: nobody is left there to remove its pod
 	target     promotionTarget
 	scheduled  bool                   // the promotion of target was scheduled: it may have happened
@@ -138,6 +139,10 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 			{
 				Name: "Fence the old primary", Budget: quickBudget, Settled: f.fencedBefore,
 				Guard: f.mayFence, Approval: &f.policy.Approval, Do: f.fence, Undo: f.unfence,
+			},
+			{
+				Name: "Switch its machine off when nothing else stops it", Budget: proofBudget, Settled: f.stopsByItself,
+				Guard: f.mayPowerOff, Do: f.powerOff, Undo: f.powerOn,
 			},
 			{
 				Name: "Prove that the old primary is stopped", Budget: proofBudget, Settled: f.fencedBefore,

@@ -72,7 +72,7 @@ func (f *databaseFailover) decision() runbook.Verdict {
 		Seen:          f.choiceInWords(),
 		Question:      fmt.Sprintf("Replace primary %s of database %s by %s?", orNone(f.old.Pod), f.database.Name, f.target.Pod),
 		Binding:       fmt.Sprintf("%s by %s losing %d bytes", f.old.Pod, f.target.Pod, f.choice.Loss.Bytes),
-		Facts:         append(f.choiceFacts(), report.Fact{Name: "the primary", Value: f.evidence.String()}),
+		Facts:         append(append(f.choiceFacts(), report.Fact{Name: "the primary", Value: f.evidence.String()}), f.powerFact()...),
 		Undefaultable: f.choice.Loss.Bytes > 0 || !f.choice.Loss.Bounded || f.run.Overridden(GuardUnprovenFence),
 	}
 }
@@ -124,7 +124,7 @@ func (f *databaseFailover) fenceIsProven(ctx workflow.Context) (runbook.Verdict,
 	if f.run.Rehearsing() {
 		return f.foreseeProof(), nil
 	}
-	proof, seen, err := f.seekProof(ctx)
+	proof, seen, err := f.seekProof(ctx, proofPatience)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
@@ -145,15 +145,15 @@ func (f *databaseFailover) fenceIsProven(ctx workflow.Context) (runbook.Verdict,
 }
 
 // seekProof asks the power switch and the kubelet at the same time and takes the first proof. Without one it returns what was seen.
-func (f *databaseFailover) seekProof(ctx workflow.Context) (proof, seen string, err error) {
+func (f *databaseFailover) seekProof(ctx workflow.Context, patience time.Duration) (proof, seen string, err error) {
 	ctx, stopLooking := workflow.WithCancel(ctx)
 	defer stopLooking()
 	off := begin(f.act(ctx, "is node "+f.old.Node+" off?"), switches.AwaitOff, power.AwaitOffParams{
-		Region: f.database.Region, Node: f.old.Node, Patience: proofPatience,
+		Region: f.database.Region, Node: f.old.Node, Patience: patience,
 	})
 	stopped := begin(f.act(ctx, "does the kubelet say that "+f.old.Pod+" is stopped?"), kube.AwaitStopped, kubernetes.AwaitStoppedParams{
 		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: f.old.Pod, UID: f.old.UID,
-		Container: f.database.Container, Node: f.old.Node, Patience: proofPatience,
+		Container: f.database.Container, Node: f.old.Node, Patience: patience,
 	})
 	var sights []string
 	selector := workflow.NewSelector(ctx)

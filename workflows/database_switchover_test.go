@@ -199,4 +199,3 @@ func TestDatabaseSwitchover_ThePromotionFails_StandsWithTheFacts(t *testing.T) {
 	require.Contains(t, []report.Outcome{report.Recovered, report.RecoveredLate}, got.Outcome)
 	require.NotContains(t, e.journal, "open gate for postgres-primary-0", "after a promotion that may have happened the old primary never starts again")
 }
-

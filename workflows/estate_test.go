@@ -40,6 +40,7 @@ type estate struct {
 	answersPod bool
 	stillHears bool // a replica hears the primary again and again
 	powerState string
+	stopped    bool // the kubelet reports the end of the primary's container
 	servers    []postgres.Server
 	timeline   uint32
 	shutDown   bool // a primary that is told to shut down does so
@@ -113,6 +114,13 @@ func (e *estate) register() {
 	handle(e, "ReadPower", func(power.ReadPowerParams) (power.ReadPowerResult, error) {
 		return power.ReadPowerResult{Known: true, State: e.powerState, Said: "node-a1 is " + e.powerState}, nil
 	})
+	handle(e, "SwitchOff", func(p power.SwitchParams) (power.SwitchResult, error) {
+		e.powerState = power.Off
+		return power.SwitchResult{}, e.write("SwitchOff", "switch %s off", p.Node)
+	})
+	handle(e, "SwitchOn", func(p power.SwitchParams) (power.SwitchResult, error) {
+		return power.SwitchResult{}, e.write("SwitchOn", "switch %s on", p.Node)
+	})
 	handle(e, "AwaitOff", func(power.AwaitOffParams) (power.AwaitOffResult, error) {
 		if e.powerState == power.Off {
 			return power.AwaitOffResult{Off: true, Proof: "power off", Seen: "off"}, nil
@@ -159,6 +167,9 @@ func (e *estate) registerKubernetes() {
 		return kubernetes.LetUpResult{}, e.write("LetUp", "let up %s", p.Before.Name)
 	})
 	handle(e, "AwaitStopped", func(kubernetes.AwaitStoppedParams) (kubernetes.AwaitStoppedResult, error) {
+		if e.stopped {
+			return kubernetes.AwaitStoppedResult{Stopped: true, Proof: "container gone"}, nil
+		}
 		return kubernetes.AwaitStoppedResult{Seen: "node-a1 is not Ready"}, nil
 	})
 	handle(e, "StopServer", func(p kubernetes.StopServerParams) (kubernetes.StopServerResult, error) {

@@ -37,7 +37,7 @@ func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (Await
 	for {
 		state, err := a.state(ctx, params.Region, params.Node)
 		switch {
-		case errors.Is(err, errUnknown), isPermanent(err):
+		case isUnknown(err), isPermanent(err):
 			return AwaitOffResult{Seen: err.Error()}, nil
 		case err == nil && state == Off:
 			proof := fmt.Sprintf("power off: the power service reports machine %s as Off", params.Node)

@@ -1,4 +1,4 @@
-// Package power asks the service that switches machines on and off whether one is off. In a data centre that is a Redfish
+// Package power asks the service that switches machines on and off whether one is off, and has it switch one. In a data centre that is a Redfish
 // service (DMTF DSP0266), in the lab the power switch, which speaks the same.
 package power
 
@@ -18,8 +18,11 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/plan"
 )
 
-// Off is the state of a machine that runs nothing. On and the transitional PoweringOff are not it.
-const Off = "Off"
+// The states of a machine. One that is Off runs nothing; the transitional PoweringOff is not it.
+const (
+	Off = "Off"
+	On  = "On"
+)
 
 // requestTimeout bounds one question to the power service, which answers from memory.
 const requestTimeout = 2 * time.Second
@@ -43,28 +46,39 @@ func New(services Services) *Activities {
 // errUnknown says that nobody at this site knows about a machine's power.
 var errUnknown = errors.New("no power service knows it")
 
+func isUnknown(err error) bool { return errors.Is(err, errUnknown) }
+
 // state asks for the power state of a machine.
 func (a *Activities) state(ctx context.Context, region, node string) (string, error) {
+	request, err := a.request(ctx, http.MethodGet, region, node, "")
+	if err != nil {
+		return "", err
+	}
+	return a.ask(request, node)
+}
+
+// request prepares a request about a machine, with the credentials of the site.
+func (a *Activities) request(ctx context.Context, method, region, node, path string) (*http.Request, error) {
 	service, found := a.services.Power(region)
 	if !found {
-		return "", fmt.Errorf("region %s has no power service: %w", region, errUnknown)
+		return nil, fmt.Errorf("region %s has no power service: %w", region, errUnknown)
 	}
 	system, found := service.Systems[node]
 	if !found {
-		return "", fmt.Errorf("node %q is not among the systems of the power service of region %s: %w", node, region, errUnknown)
+		return nil, fmt.Errorf("node %q is not among the systems of the power service of region %s: %w", node, region, errUnknown)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(service.URL, "/")+"/redfish/v1/Systems/"+url.PathEscape(system), nil)
+	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(service.URL, "/")+"/redfish/v1/Systems/"+url.PathEscape(system)+path, nil)
 	if err != nil {
-		return "", failure.Permanent(failure.Unexpected, "ask for the power of %s: %s; see url in the site", node, err)
+		return nil, failure.Permanent(failure.Unexpected, "ask for the power of %s: %s; see url in the site", node, err)
 	}
 	if service.PasswordFile != "" {
 		password, err := os.ReadFile(service.PasswordFile)
 		if err != nil {
-			return "", failure.Permanent(failure.NotFound, "ask for the power of %s: the password of the power service cannot be read: %s", node, err)
+			return nil, failure.Permanent(failure.NotFound, "ask for the power of %s: the password of the power service cannot be read: %s", node, err)
 		}
 		request.SetBasicAuth(service.Username, strings.TrimSpace(string(password)))
 	}
-	return a.ask(request, node)
+	return request, nil
 }
 
 func (a *Activities) ask(request *http.Request, node string) (string, error) {
