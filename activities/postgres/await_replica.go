@@ -35,7 +35,8 @@ func (a *Activities) AwaitReplica(ctx context.Context, params AwaitReplicaParams
 	if err != nil {
 		return AwaitReplicaResult{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, params.Patience)
+	deadline := time.Now().Add(params.Patience)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	ticker := time.NewTicker(streamingInterval)
 	defer ticker.Stop()
@@ -45,7 +46,7 @@ func (a *Activities) AwaitReplica(ctx context.Context, params AwaitReplicaParams
 		switch {
 		case err == nil:
 			last = seen
-		case ctx.Err() == nil || last.Seen == "":
+		case time.Now().Before(deadline) || last.Seen == "": // at the end of our patience the look before is worth more
 			last = AwaitReplicaResult{Seen: fmt.Sprintf("%s cannot be asked: %s", params.Primary.Pod, brief(err))}
 		}
 		if last.Streaming {
