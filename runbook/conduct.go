@@ -53,6 +53,7 @@ func (r *Run) Conduct(root workflow.Context, book Runbook) (report.Report, error
 	ctx, cancel := workflow.WithCancel(root)
 	r.cancel = cancel
 	r.list(book.Steps)
+	r.countStart(ctx)
 	r.enter(ctx, PhaseExecuting)
 	stopClock := r.startClock(root)
 
@@ -139,6 +140,7 @@ func (r *Run) perform(ctx workflow.Context, step *Step) error {
 		}
 		if r.mustStop(ctx, err) || step.UndoOnFailure && !r.past {
 			shown.State, shown.Finished, shown.Result = report.Failed, workflow.Now(ctx), plain(err)
+			r.measureStep(ctx, shown)
 			return err
 		}
 		if skipped, err := r.stand(ctx, err); err != nil || skipped {
@@ -294,6 +296,7 @@ func (r *Run) wait(ctx workflow.Context, what string) error {
 func (r *Run) complete(ctx workflow.Context, state report.StepState, result string) {
 	shown := r.current()
 	shown.State, shown.Finished, shown.Result = state, workflow.Now(ctx), result
+	r.measureStep(ctx, shown)
 	r.note(shown.Finished, KindStep, shown.Name, "%s", orState(result, state))
 	if shown.Budget > 0 && shown.Took() > shown.Budget {
 		r.note(shown.Finished, KindClock, shown.Name, "took %s of a budget of %s", shown.Took().Round(time.Millisecond), shown.Budget)

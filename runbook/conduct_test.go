@@ -10,6 +10,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -30,7 +31,13 @@ var objectives = plan.Objectives{RTO: 30 * time.Minute, RPO: 5 * time.Minute}
 // newBench has three steps, each of which takes a minute and can be undone; the third is the point of no return.
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newMeasuredBench(t, client.MetricsNopHandler)
+}
+
+func newMeasuredBench(t *testing.T, metrics client.MetricsHandler) *bench {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetMetricsHandler(metrics)
 	b := &bench{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
 	for _, name := range []string{"one", "two", "three"} {
 		b.steps = append(b.steps, runbook.Step{Name: name, Do: b.do(name), Undo: b.undo(name)})

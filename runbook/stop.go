@@ -141,6 +141,7 @@ func (r *Run) finish(ctx workflow.Context, outcome report.Outcome, book Runbook)
 		book.Conclude(&r.report)
 	}
 	r.note(r.report.Clocks.Finished, KindRun, "", "%s: %s", outcome, r.report.Summary)
+	r.countEnd(ctx)
 	r.enter(ctx, PhaseFinished)
 	// An answer to an Update that is still on its way would be lost if the run ended first.
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
