@@ -19,21 +19,20 @@ import (
 func TestFrozenPrimary_ThawedAfterThePromotion_NeverAcknowledgesWithoutTheReportSayingSo(t *testing.T) {
 	cases := []struct {
 		name    string
-		changes map[string]string // of the plan
-		power   bool              // the site has a power service
+		changes estate.Changes
+		power   bool // the site has a power service
 		outcome report.Outcome
 		flags   []string
 	}{
-		{"gate and power switch", map[string]string{"coolingOff: 1ms": "coolingOff: 1ms\n    powerOff: true"}, true, report.Recovered, nil},
-		{"power switch without gate", map[string]string{"coolingOff: 1ms": "coolingOff: 1ms\n    powerOff: true", "startGate: true": "startGate: false"}, true, report.Recovered, nil},
+		{"gate and power switch", estate.Changes{"database-failover:": "database-failover:\n    powerOff: true"}, true, report.Recovered, nil},
+		{"power switch without gate", estate.Changes{"database-failover:": "database-failover:\n    powerOff: true", "startGate: true": "startGate: false"}, true, report.Recovered, nil},
 		{"gate without power switch", nil, false, report.RecoveredUnproven, []string{"--override", "unproven-fence"}},
-		{"neither", map[string]string{"startGate: true": "startGate: false"}, false, report.RecoveredUnproven, []string{"--override", "unproven-fence"}},
+		{"neither", estate.Changes{"startGate: true": "startGate: false"}, false, report.RecoveredUnproven, []string{"--override", "unproven-fence"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			fresh(t)
-			e := automatic(t)
-			e.Plan = edited(t, e.Plan, c.changes)
+			e := automatic(t, c.changes)
 			crew := estate.Crew{}
 			if !c.power {
 				crew.Site = withoutPower(t)
@@ -57,21 +56,6 @@ func TestFrozenPrimary_ThawedAfterThePromotion_NeverAcknowledgesWithoutTheReport
 			t.Logf("%s: %s; two acknowledged at once: %t; ready again %s after the thaw", c.name, got.Outcome, verdict.Overlap, time.Since(thawed).Round(time.Second))
 		})
 	}
-}
-
-// edited is a plan with lines changed.
-func edited(t *testing.T, path string, changes map[string]string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	changed := string(text)
-	for before, after := range changes {
-		require.Contains(t, changed, before)
-		changed = strings.ReplaceAll(changed, before, after)
-	}
-	file := filepath.Join(t.TempDir(), "plan.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
-	return file
 }
 
 // withoutPower is the lab's site without its power service.

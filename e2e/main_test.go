@@ -5,14 +5,11 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -88,12 +85,10 @@ func do(t *testing.T, args ...string) string {
 	return out
 }
 
-// automatic is the estate with a plan that asks nobody.
-func automatic(t *testing.T) estate.Estate {
+// automatic is the estate with a plan that asks nobody, and other changes of it.
+func automatic(t *testing.T, changes ...estate.Changes) estate.Estate {
 	t.Helper()
-	e := lab
-	var err error
-	e.Plan, err = e.AutomaticPlan()
+	e, err := lab.WithPlan(append(changes, estate.Automatic)...)
 	require.NoError(t, err)
 	return e
 }
@@ -128,11 +123,9 @@ func refused(t *testing.T, flags ...string) string {
 // kubectl asks the real API server as its administrator.
 func kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), filepath.Join(lab.Bin, "kubernetes"), append([]string{"kubectl", "--kubeconfig", filepath.Join(lab.Dir, "kubeconfig"), "-n", "shodo"}, args...)...)
-	var out, talk bytes.Buffer
-	command.Stdout, command.Stderr = &out, &talk
-	require.NoError(t, command.Run(), talk.String())
-	return out.String()
+	said, err := lab.Kubectl(t.Context(), args...)
+	require.NoError(t, err)
+	return said
 }
 
 // found is what of the estate a recovery that was undone must leave as it was.

@@ -103,9 +103,8 @@ var changesOfSwitchover = []string{"AcquireLease", "RecordLease", "PrepareShutdo
 
 func TestSwitchover_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
 	fresh(t)
-	e := automatic(t)
 	// Room for a worker that dies while nobody can write, and for another that takes its place.
-	e.Plan = edited(t, e.Plan, map[string]string{"writeGap: 5s": "writeGap: 20s"})
+	e := automatic(t, estate.Changes{"writeGap: 5s": "writeGap: 20s"})
 	lines := []string{fmt.Sprintf("%-24s %-10s %9s %6s %9s %6s", "the worker dies", "outcome", "timelines", "epoch", "no writes", "took")}
 	epoch := 0
 	for _, activity := range changesOfSwitchover {

@@ -23,6 +23,7 @@ func main() {
 	defer stop()
 	runs := flag.Int("n", 10, "how many runs of each course")
 	profile := flag.String("profile", "tuned", "the lab's time profile: tuned or default")
+	network := flag.String("network", "10.77.0.0/16", "the lab's network, for a machine where another lab is up")
 	only := flag.String("only", "", "one course: "+strings.Join(names(), ", ")+"; all of them when empty")
 	flag.Parse()
 	chosen := courses
@@ -30,10 +31,10 @@ func main() {
 		chosen = slices.DeleteFunc(slices.Clone(courses), func(c course) bool { return c.name != *only })
 	}
 	if *runs < 1 || flag.NArg() > 0 || len(chosen) == 0 {
-		fmt.Fprintf(os.Stderr, "usage: bench [-n RUNS] [-profile tuned|default] [-only %s], with at least one run\n", strings.Join(names(), "|"))
+		fmt.Fprintf(os.Stderr, "usage: bench [-n RUNS] [-profile tuned|default] [-network PREFIX] [-only %s], with at least one run\n", strings.Join(names(), "|"))
 		os.Exit(2)
 	}
-	if err := bench(ctx, chosen, *runs, *profile); err != nil {
+	if err := bench(ctx, chosen, *runs, *profile, *network); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -46,12 +47,15 @@ type course struct {
 	scenario workflows.Scenario
 	// prepare brings the estate into its state, with the referee at work.
 	prepare func(context.Context, estate.Estate) error
-	loses   bool // acknowledged writes may be gone
+	changes []estate.Changes // of the plan
+	loses   bool             // acknowledged writes may be gone
 }
 
 var courses = []course{
 	{name: "failover", heading: "failovers, node off, asynchronous replication", scenario: workflows.Failover, prepare: nodeOff, loses: true},
 	{name: "switchover", heading: "switchovers in a row, asynchronous replication", scenario: workflows.Switchover, prepare: healthy},
+	{name: "synchronous", heading: "failovers, node off, synchronous replication (ANY 1 of 2)", scenario: workflows.Failover, prepare: nodeOffSynchronous,
+		changes: []estate.Changes{estate.Synchronous}},
 }
 
 func names() []string {
@@ -67,6 +71,17 @@ func nodeOff(ctx context.Context, e estate.Estate) error {
 	return e.Each(ctx, "mend all", "reset", "referee start", "break power-off primary")
 }
 
+// nodeOffSynchronous does so while commits wait for a replica.
+func nodeOffSynchronous(ctx context.Context, e estate.Estate) error {
+	if err := e.Each(ctx, "mend all", "reset"); err != nil {
+		return err
+	}
+	if err := e.SynchronousCommits(ctx, "postgres-primary-0"); err != nil {
+		return err
+	}
+	return e.Each(ctx, "referee start", "break power-off primary")
+}
+
 // healthy goes on with the estate as the last run left it.
 func healthy(ctx context.Context, e estate.Estate) error { return e.Each(ctx, "referee start") }
 
@@ -79,25 +94,17 @@ type sample struct {
 	steps      map[string]float64 // each step, by the report
 }
 
-func bench(ctx context.Context, courses []course, runs int, profile string) error {
+func bench(ctx context.Context, courses []course, runs int, profile, network string) error {
 	e, err := estate.Open()
 	if err != nil {
 		return err
 	}
-	if _, err := e.Lab(ctx, "up", "--profile", profile); err != nil {
-		return err
-	}
-	if e.Plan, err = e.AutomaticPlan(); err != nil {
+	if _, err := e.Lab(ctx, "up", "--profile", profile, "--network", network); err != nil {
 		return err
 	}
 	if result, err := e.Fukkyu(ctx, "setup"); err != nil || result.Exit != 0 {
 		return fmt.Errorf("fukkyu setup: %w %s", err, result.Stderr)
 	}
-	worker, err := e.StartWorker(ctx, estate.Crew{})
-	if err != nil {
-		return err
-	}
-	defer worker.Stop()
 	var done []measured
 	for _, course := range courses {
 		one, err := run(ctx, e, course, runs)
@@ -115,6 +122,15 @@ func run(ctx context.Context, e estate.Estate, course course, runs int) (measure
 	if err := e.Each(ctx, "mend all", "reset"); err != nil {
 		return measured{}, err
 	}
+	e, err := e.WithPlan(append(course.changes, estate.Automatic)...)
+	if err != nil {
+		return measured{}, err
+	}
+	worker, err := e.StartWorker(ctx, estate.Crew{})
+	if err != nil {
+		return measured{}, err
+	}
+	defer worker.Stop()
 	var samples []sample
 	var steps []string
 	for i := range runs {

@@ -94,6 +94,15 @@ func (e Estate) Each(ctx context.Context, commands ...string) error {
 	return nil
 }
 
+// Kubectl asks the real API server as its administrator, in the namespace of the estate.
+func (e Estate) Kubectl(ctx context.Context, args ...string) (string, error) {
+	result, err := e.run(ctx, "kubernetes", append([]string{"kubectl", "--kubeconfig", filepath.Join(e.Dir, "kubeconfig"), "-n", "shodo"}, args...)...)
+	if err == nil && result.Exit != 0 {
+		err = fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), strings.TrimSpace(result.Stderr))
+	}
+	return result.Stdout, err
+}
+
 // Fukkyu runs the product's command. That it refuses is a result, not an error.
 func (e Estate) Fukkyu(ctx context.Context, args ...string) (Result, error) {
 	return e.run(ctx, "fukkyu", args...)
