@@ -33,8 +33,8 @@ type FindLostResult struct {
 // FindLost reads the WAL after a fork and remembers beside the data directory which transactions were committed there. Asked again it
 // goes on where it was. Errors: Closed; Unexpected, for good, when the WAL reads differently than known.
 func (a *Activities) FindLost(ctx context.Context, params FindLostParams) (FindLostResult, error) {
-	job, err := a.work(ctx, params.Place, params.Patience, func(job) {}, "scan", decimal(params.Timeline), params.Fork.String())
-	if err != nil || !job.Ended {
+	scanned, err := a.finish(ctx, params.Place, params.Patience, "scan", decimal(params.Timeline), params.Fork.String())
+	if err != nil || !scanned {
 		return FindLostResult{}, err
 	}
 	output, err := a.run(ctx, params.Place, "", "scanned", segmentName(params.Timeline, params.Fork, params.SegmentSize))

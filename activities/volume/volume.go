@@ -141,6 +141,19 @@ type job struct {
 	Log   string // its last lines
 }
 
+// finish begins a job unless it has begun, and says whether it has ended well. One that failed may be begun again. Error: Unexpected, for
+// good, with what it said when it failed.
+func (a *Activities) finish(ctx context.Context, place Place, patience time.Duration, name string, args ...string) (bool, error) {
+	now, err := a.work(ctx, place, patience, func(job) {}, name, args...)
+	if err != nil || !now.Ended || now.Code == 0 {
+		return now.Ended && now.Code == 0, err
+	}
+	if _, err := a.run(ctx, place, "", "forget", name); err != nil {
+		return false, err
+	}
+	return false, failure.Permanent(failure.Unexpected, "job %s of the %s ended with %d: %s", name, place, now.Code, lastLine(now.Log))
+}
+
 // work begins a job unless it has begun, and looks at it until it ends or patience does. seen is told of every look.
 func (a *Activities) work(ctx context.Context, place Place, patience time.Duration, seen func(job), name string, args ...string) (job, error) {
 	if _, err := a.run(ctx, place, "", "begin", append([]string{name}, args...)...); err != nil {

@@ -13,6 +13,9 @@ mount=$1
 shift
 scratch=${FUKKYU_SCRATCH:-/fukkyu}
 
+# Debian's awk is a link that an image may have lost.
+command -v awk >/dev/null 2>&1 || awk() { mawk "$@"; }
+
 never() { echo "$*" >&2; exit 10; }
 later() { echo "$*" >&2; exit 11; }
 
@@ -56,10 +59,13 @@ inspect() {
 	echo "at: $at"
 	for mark in rewinding rewound; do [ ! -e "$work/$mark" ] || echo "$mark: yes"; done
 	[ ! -f "$home/standby.signal" ] || echo "follows: yes"
-	echo "free: $(df -Pk "$mount" | awk 'NR == 2 { print $4 }')"
+	free=$(df -Pk "$mount" | awk 'NR == 2 { print $4 }')
+	echo "free: $free"
 	[ "$at" != none ] || return 0
-	echo "size: $(du -sk "$data" 2>/dev/null | awk '{ print $1 }')"
-	echo "walTimeline: $(ls "$data/pg_wal" | awk '/^[0-9A-F]+$/ && length($0) == 24 { t = substr($0, 1, 8) } END { print t }')"
+	size=$(du -sk "$data" 2>/dev/null | awk '{ print $1 }')
+	newest=$(ls "$data/pg_wal" | awk '/^[0-9A-F]+$/ && length($0) == 24 { t = substr($0, 1, 8) } END { print t }')
+	echo "size: $size"
+	echo "walTimeline: $newest"
 	use_programs "$data"
 	pg_controldata -D "$data"
 }
@@ -104,7 +110,7 @@ job_scan() {
 	use_programs "$work/data"
 	pg_waldump --path "$work/data/pg_wal" --timeline "$timeline" --start "$start" 2>"$work/scan.errors" |
 		awk '/^rmgr: Transaction/ { print } match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/) { last = substr($0, RSTART + 5, RLENGTH - 5) }
-			END { print "last: " last }' >"$work/scan.new"
+			END { print "last: " (last == "" ? "0/0" : last) }' >"$work/scan.new" || return 1
 	mv "$work/scan.new" "$work/scan"
 }
 
@@ -136,7 +142,7 @@ job_count() {
 				}
 				counts[rel " " kind] += count
 			}
-			END { for (key in counts) print key, counts[key] }' "$work/lost" - >"$work/counts.new"
+			END { for (key in counts) print key, counts[key] }' "$work/lost" - >"$work/counts.new" || return 1
 	mv "$work/counts.new" "$work/counts"
 }
 
@@ -195,12 +201,9 @@ query() {
 job_export() {
 	use_programs "$work/data"
 	rm -f "$work"/rows-*
-	cd "$work"
+	cd "$work" || return 1
 	ask --dbname postgres --file "$work/export.sql" || return 1
-	touch "$work/rows-0"
-	cat ledger.head rows-* ledger.tail >ledger.new
-	sync
-	mv ledger.new ledger.jsonl
+	touch rows-0 && cat ledger.head rows-* ledger.tail >ledger.new && sync && mv ledger.new ledger.jsonl
 }
 
 # summed prints the digest of the ledger, how many rows of each table are in it, and the first of them.
@@ -237,8 +240,7 @@ job_rewind() {
 		psql --no-psqlrc --quiet --host "$host" --port "$port" --dbname "$catalog" --command "SELECT 1" >/dev/null || return 20
 		return 21
 	fi
-	touch "$work/rewinding"
-	sync
+	touch "$work/rewinding" && sync || return 20
 	pg_rewind --target-pgdata "$work/data" --source-server "$source" --no-ensure-shutdown --write-recovery-conf --progress || return 22
 	[ -f "$work/data/standby.signal" ] || { echo "pg_rewind has written no standby.signal"; return 22; }
 	mv "$work/rewinding" "$work/rewound"

@@ -105,13 +105,11 @@ func (b *bench) failOver(lost ...string) {
 		b.former.Query(sql)
 	}
 	b.former.Kill()
+	b.successor.Start()
 	b.promote()
 }
 
 func (b *bench) promote() {
-	if len(b.successor.Log()) > 0 {
-		b.successor.Start()
-	}
 	require.Equal(b.t, "t", b.successor.Query("SELECT pg_promote()"))
 	b.successor.Query("INSERT INTO accounts VALUES (1000, 'after the failover')")
 }

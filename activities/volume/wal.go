@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -38,6 +39,7 @@ var (
 // parseScan reads what pg_waldump prints of transactions.
 func parseScan(output string) (scan, error) {
 	var found scan
+	complete := false
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -46,7 +48,7 @@ func parseScan(output string) (scan, error) {
 			if err != nil {
 				return found, err
 			}
-			found.End = end
+			found.End, complete = end, true
 		case strings.HasPrefix(line, "errors: "):
 			found.Errors = strings.TrimPrefix(line, "errors: ")
 		case line == "segment: yes":
@@ -56,6 +58,9 @@ func parseScan(output string) (scan, error) {
 				return found, err
 			}
 		}
+	}
+	if !complete {
+		return found, errors.New("the list of transactions has no end") // an empty list must never come from a scan that failed
 	}
 	return found, nil
 }

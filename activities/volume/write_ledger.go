@@ -42,8 +42,8 @@ func (a *Activities) WriteLedger(ctx context.Context, params WriteLedgerParams) 
 		return WriteLedgerResult{Done: known.Found, Ledger: known.Ledger}, err
 	}
 	deadline := time.Now().Add(params.Patience)
-	counted, err := a.work(ctx, params.Place, params.Patience, func(job) {}, "count", decimal(params.Timeline), params.Fork.String())
-	if err != nil || !counted.Ended {
+	counted, err := a.finish(ctx, params.Place, params.Patience, "count", decimal(params.Timeline), params.Fork.String())
+	if err != nil || !counted {
 		return WriteLedgerResult{}, err
 	}
 	tables, notes, err := a.changedTables(ctx, params.Place)
@@ -57,15 +57,9 @@ func (a *Activities) WriteLedger(ctx context.Context, params WriteLedgerParams) 
 	if err := a.prepareExport(ctx, params, tables, notes); err != nil {
 		return WriteLedgerResult{}, err
 	}
-	exported, err := a.work(ctx, params.Place, max(time.Until(deadline), jobInterval), func(job) {}, "export")
-	switch {
-	case err != nil || !exported.Ended:
+	exported, err := a.finish(ctx, params.Place, max(time.Until(deadline), jobInterval), "export")
+	if err != nil || !exported {
 		return WriteLedgerResult{}, err
-	case exported.Code != 0:
-		if _, err := a.run(ctx, params.Place, "", "forget", "export"); err != nil {
-			return WriteLedgerResult{}, err
-		}
-		return WriteLedgerResult{}, failure.Permanent(failure.Unexpected, "write the ledger on the %s: %s", params.Place, lastLine(exported.Log))
 	}
 	return a.summarise(ctx, params, tables, notes)
 }
