@@ -29,14 +29,18 @@ func Lock(folder topology.Folder, doing string) (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
+// folderMode lets other users through to the programs that the lab keeps in its folder, and lets them see nothing else. What is
+// secret in there is closed by itself.
+const folderMode = 0o711
+
 // own makes the data folder, or refuses one that holds other things: what is in it is removed by `lab down`.
 func own(folder topology.Folder) error {
-	if err := os.MkdirAll(string(folder), 0o700); err != nil {
+	if err := os.MkdirAll(string(folder), folderMode); err != nil {
 		return fmt.Errorf("make the lab's data folder: %w", err)
 	}
 	for _, sign := range []string{folder.Lock(), folder.Cache()} {
 		if _, err := os.Stat(sign); err == nil {
-			return nil
+			return os.Chmod(string(folder), folderMode)
 		}
 	}
 	entries, err := os.ReadDir(string(folder))
