@@ -9,27 +9,18 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/shodo-ecosystem/fukkyu/internal/temporalclient"
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 )
 
 // listed is how many runs a list shows at most: more than a person reads.
 const listed = 50
-
-// recoveries finds every run, also one that no worker has begun yet, which therefore carries no search attribute of ours.
-func recoveries() string {
-	var types []string
-	for _, scenario := range workflows.Scenarios() {
-		types = append(types, "'"+scenario.Type+"'")
-	}
-	return "(FukkyuPlan IS NOT NULL OR WorkflowType IN (" + strings.Join(types, ", ") + "))"
-}
 
 func (s *session) listCommand() *cobra.Command {
 	return &cobra.Command{
@@ -56,7 +47,7 @@ func (s *session) list(command *cobra.Command) error {
 		return err
 	}
 	defer connection.Close()
-	found, err := find(command.Context(), connection, recoveries())
+	found, err := find(command.Context(), connection, workflows.Recoveries())
 	if err != nil {
 		return err
 	}
@@ -92,22 +83,10 @@ func find(ctx context.Context, connection client.Client, query string) ([]entry,
 		found = append(found, entry{
 			WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(), Scenario: info.GetType().GetName(),
 			Started: info.GetStartTime().AsTime(), Status: strings.ToLower(info.GetStatus().String()),
-			Mode: attribute(info, "FukkyuMode"), Phase: attribute(info, "FukkyuPhase"), Outcome: attribute(info, "FukkyuOutcome"),
+			Mode: temporalclient.Attribute[string](info, runbook.AttributeMode), Phase: temporalclient.Attribute[string](info, runbook.AttributePhase), Outcome: temporalclient.Attribute[string](info, runbook.AttributeOutcome),
 		})
 	}
 	return found, nil
-}
-
-func attribute(info *workflowpb.WorkflowExecutionInfo, name string) string {
-	payload, found := info.GetSearchAttributes().GetIndexedFields()[name]
-	if !found {
-		return ""
-	}
-	var text string
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &text); err != nil {
-		return "" // not one of ours
-	}
-	return text
 }
 
 // workflowOf is the workflow that was named, or the only recovery that runs.
@@ -115,7 +94,7 @@ func (s *session) workflowOf(ctx context.Context, connection client.Client, args
 	if len(args) == 1 {
 		return args[0], nil
 	}
-	found, err := find(ctx, connection, recoveries()+" AND ExecutionStatus = 'Running'")
+	found, err := find(ctx, connection, workflows.Recoveries()+" AND ExecutionStatus = 'Running'")
 	if err != nil {
 		return "", err
 	}

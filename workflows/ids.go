@@ -23,6 +23,16 @@ var (
 // Scenarios lists them.
 func Scenarios() []Scenario { return []Scenario{Failover, Switchover, Rejoining} }
 
+// Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no
+// search attribute of ours.
+func Recoveries() string {
+	var types []string
+	for _, scenario := range Scenarios() {
+		types = append(types, "'"+scenario.Type+"'")
+	}
+	return "(" + runbook.AttributePlan.GetName() + " IS NOT NULL OR WorkflowType IN (" + strings.Join(types, ", ") + "))"
+}
+
 // ID is the workflow ID of a run for a target; a sender who does not know the plan's name leaves it empty. Two people who
 // start the same recovery at the same time meet here; what really keeps two recoveries apart is the lease, because anybody
 // can choose another ID. A rehearsal has an ID of its own, so that it never stands in a recovery's way.

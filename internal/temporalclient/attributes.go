@@ -6,7 +6,9 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 )
 
@@ -39,4 +41,17 @@ func Add(ctx context.Context, connection client.Client, namespace string, missin
 		return fmt.Errorf("add search attributes to namespace %s: %w", namespace, err)
 	}
 	return nil
+}
+
+// Attribute is the value of a search attribute of a run, zero when the run has none that can be read.
+func Attribute[T any](info *workflowpb.WorkflowExecutionInfo, key temporal.SearchAttributeKey) T {
+	var value, none T
+	payload, found := info.GetSearchAttributes().GetIndexedFields()[key.GetName()]
+	if !found {
+		return none
+	}
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &value); err != nil {
+		return none // not one of ours
+	}
+	return value
 }

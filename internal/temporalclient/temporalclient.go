@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 )
 
@@ -22,6 +23,9 @@ type Options struct {
 	Namespace string
 	Profile   string
 	Logger    *slog.Logger
+	// Metrics is told what the SDK measures, and Interceptors see every call; both may be nil.
+	Metrics      client.MetricsHandler
+	Interceptors []interceptor.ClientInterceptor
 }
 
 // Unreachable is a Temporal server that does not answer.
@@ -56,6 +60,10 @@ func Dial(ctx context.Context, options Options) (client.Client, error) {
 	if options.Logger != nil {
 		settings.Logger = log.NewStructuredLogger(options.Logger)
 	}
+	if options.Metrics != nil {
+		settings.MetricsHandler = options.Metrics
+	}
+	settings.Interceptors = append(settings.Interceptors, options.Interceptors...)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	connection, err := client.DialContext(ctx, settings)
