@@ -60,8 +60,8 @@ func (h *health) watch(connection client.Client, namespace string) {
 // drain makes the worker unready, so that nobody counts on it any more.
 func (h *health) drain() { h.set(func(context.Context) error { return errors.New("draining") }) }
 
-// serve answers on address until the server is closed.
-func (h *health) serve(address string) (*http.Server, error) {
+// serve answers on address until the server is closed, and lets metrics answer there too.
+func (h *health) serve(address string, metrics http.Handler) (*http.Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("serve health on %s: %w; choose another with --listen", address, err)
@@ -69,6 +69,7 @@ func (h *health) serve(address string) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /metrics", metrics)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: checkTimeout}
 	go func() { _ = server.Serve(listener) }() // ends when the server is closed
 	return server, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/internal/build"
 	"github.com/shodo-ecosystem/fukkyu/internal/logging"
+	"github.com/shodo-ecosystem/fukkyu/internal/telemetry"
 	"github.com/shodo-ecosystem/fukkyu/internal/temporalclient"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"go.temporal.io/sdk/client"
@@ -67,7 +68,7 @@ func parse(args []string) (settings, error) {
 	flags := flag.NewFlagSet("fukkyu-worker", flag.ContinueOnError)
 	flags.StringVar(&s.plan, "plan", "", "the plan `FILE` (required)")
 	flags.StringVar(&s.site, "site", "", "the site `FILE` (required)")
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:9090", "`ADDRESS` of /healthz and /readyz")
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:9090", "`ADDRESS` of /healthz, /readyz and /metrics")
 	flags.StringVar(&s.temporal.Address, "address", "", "`ADDRESS` of Temporal, else TEMPORAL_ADDRESS or the profile's")
 	flags.StringVar(&s.temporal.Namespace, "namespace", "", "Temporal `NAMESPACE`, else TEMPORAL_NAMESPACE or the profile's")
 	flags.StringVar(&s.temporal.Profile, "profile", "", "`NAME` of a profile of the temporal command")
@@ -98,13 +99,22 @@ func run(ctx context.Context, stop context.CancelFunc, settings settings, logger
 	if err != nil {
 		return err
 	}
+	metrics, err := telemetry.NewMetrics(logger)
+	if err != nil {
+		return err
+	}
 	health := newHealth()
-	server, err := health.serve(settings.listen)
+	server, err := health.serve(settings.listen, metrics.Handler())
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	settings.temporal.Logger = logger
+	tracing, err := telemetry.NewTracing(ctx, "fukkyu-worker", build.Version(), logger)
+	if err != nil {
+		logger.Warn("nothing is traced", "error", err) // a recovery does not depend on it
+	}
+	defer tracing.Stop()
+	settings.temporal.Logger, settings.temporal.Metrics, settings.temporal.Interceptors = logger, metrics.Temporal(), tracing.Interceptors()
 	connection, err := dial(ctx, settings.temporal, logger)
 	if err != nil {
 		return err
@@ -117,6 +127,10 @@ func run(ctx context.Context, stop context.CancelFunc, settings settings, logger
 	if err != nil {
 		return err
 	}
+	runs := newRuns(connection, namespace, logger)
+	if err := measure(metrics.Meter(), pinned, site, runs); err != nil {
+		return err
+	}
 	team, err := newTeam(connection, namespace, pinned, site)
 	if err != nil {
 		return err
@@ -125,6 +139,7 @@ func run(ctx context.Context, stop context.CancelFunc, settings settings, logger
 		return err
 	}
 	health.watch(connection, namespace)
+	go runs.watch(ctx)
 	logger.Info("worker started", "plan", pinned.Plan.Name, "version", pinned.Plan.Version, "hash", pinned.Hash, "site", site.Name, "build", build.Version(), "queues", team.queues)
 	<-ctx.Done()
 	stop()

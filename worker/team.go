@@ -70,7 +70,7 @@ func (t *team) add(connection client.Client, queue string) worker.Worker {
 		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval: heartbeatThrottle,
 		DisableRegistrationAliasing:      true, // a type that is not registered is an error, not a guess
-		Interceptors:                     append([]interceptor.WorkerInterceptor{&heartbeats{}}, faultPoints()...),
+		Interceptors:                     append([]interceptor.WorkerInterceptor{&heartbeats{}, &replication{}}, faultPoints()...),
 	})
 	t.workers, t.queues = append(t.workers, member), append(t.queues, queue)
 	return member
