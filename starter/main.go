@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/shodo-ecosystem/fukkyu/internal/build"
+	"github.com/shodo-ecosystem/fukkyu/internal/telemetry"
 	"github.com/shodo-ecosystem/fukkyu/internal/temporalclient"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 )
@@ -45,7 +48,12 @@ func usage(format string, args ...any) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := newRoot().ExecuteContext(ctx)
+	tracing, err := telemetry.NewTracing(ctx, "fukkyu", build.Version(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fukkyu: nothing is traced: "+err.Error())
+	}
+	err = newRoot(tracing.Interceptors()...).ExecuteContext(ctx)
+	tracing.Stop()
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, "fukkyu: "+err.Error())
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/internal/temporalclient"
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 )
 
 // session is what all commands share: how to reach Temporal, and how to print.
@@ -22,8 +23,9 @@ const (
 	outputJSON = "json"
 )
 
-func newRoot() *cobra.Command {
-	s := &session{}
+// newRoot is the whole command. The interceptors see its calls to Temporal.
+func newRoot(interceptors ...interceptor.ClientInterceptor) *cobra.Command {
+	s := &session{temporal: temporalclient.Options{Interceptors: interceptors}}
 	root := &cobra.Command{
 		Use:   "fukkyu",
 		Short: "Run disaster-recovery runbooks, watch them, and decide",
