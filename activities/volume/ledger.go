@@ -162,7 +162,7 @@ func notesAbout(tables []source, schema, unknown int64) (notes []string) {
 		deleted += table.Deleted
 	}
 	if deleted > 0 {
-		notes = append(notes, fmt.Sprintf("%d rows were deleted: they are counted by table, their keys are not in the WAL, and those that the new primary has are there again", deleted))
+		notes = append(notes, fmt.Sprintf("rows deleted: %d; they are counted by table, their keys are not in the WAL, and those that the new primary has are there again", deleted))
 	}
 	if schema > 0 {
 		notes = append(notes, fmt.Sprintf("%d changes of catalogs (schema, roles) are only counted", schema))

@@ -242,7 +242,7 @@ func TestRejoin_RowsThatOnlyTheFormerPrimaryHas_AreInTheLedgerAndItFollowsItsSuc
 	require.Equal(t, "public.accounts", ledger.Tables[0].Name)
 	require.Equal(t, []string{`{"id" : 101}`, `{"id" : 102}`, `{"id" : 1}`, `{"id" : 103}`, `{"id" : 201}`, `{"id" : 202}`}, ledger.Tables[0].Keys)
 	require.Equal(t, int64(1), ledger.Tables[0].Deleted)
-	require.Contains(t, strings.Join(ledger.Notes, "; "), "1 rows were deleted")
+	require.Contains(t, strings.Join(ledger.Notes, "; "), "rows deleted: 1")
 
 	rewound := b.rewind()
 	require.True(t, rewound.Done, rewound.Seen)

@@ -73,7 +73,7 @@ func TestSorted_SaysWhatTheLedgerCannotHold(t *testing.T) {
 	require.Len(t, tables, 1)
 	require.Equal(t, LostTable{Name: "public.writes", Inserted: 3, Deleted: 1}, tables[0].LostTable)
 	said := strings.Join(notes, "\n")
-	require.Contains(t, said, "1 rows were deleted")
+	require.Contains(t, said, "rows deleted: 1")
 	require.Contains(t, said, "5 changes of catalogs")
 	require.Contains(t, said, "2 changes were made to tables that were truncated")
 	_, err = parseCounts("what is this\nreally")
