@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/runbook"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 )
 
@@ -21,16 +21,36 @@ func (h *heartbeats) InterceptActivity(_ context.Context, next interceptor.Activ
 
 type beating struct {
 	interceptor.ActivityInboundInterceptorBase
+	outbound interceptor.ActivityOutboundInterceptor
+	last     atomic.Pointer[[]any] // what the activity has said of its progress
+}
+
+// Init hears what the activity itself says with a beat, so that the beats in between say the same again and not nothing.
+func (b *beating) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	b.outbound = outbound
+	listening := &listening{ActivityOutboundInterceptorBase: interceptor.ActivityOutboundInterceptorBase{Next: outbound}, last: &b.last}
+	return b.ActivityInboundInterceptorBase.Init(listening)
+}
+
+type listening struct {
+	interceptor.ActivityOutboundInterceptorBase
+	last *atomic.Pointer[[]any]
+}
+
+// RecordHeartbeat remembers the details.
+func (l *listening) RecordHeartbeat(ctx context.Context, details ...any) {
+	l.last.Store(&details)
+	l.Next.RecordHeartbeat(ctx, details...)
 }
 
 func (b *beating) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	done := make(chan struct{})
 	defer close(done)
-	go beat(ctx, done)
+	go b.beat(ctx, done)
 	return b.Next.ExecuteActivity(ctx, in)
 }
 
-func beat(ctx context.Context, done <-chan struct{}) {
+func (b *beating) beat(ctx context.Context, done <-chan struct{}) {
 	ticker := time.NewTicker(runbook.HeartbeatTimeout / 4)
 	defer ticker.Stop()
 	for {
@@ -40,7 +60,14 @@ func beat(ctx context.Context, done <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			activity.RecordHeartbeat(ctx)
+			b.outbound.RecordHeartbeat(ctx, b.details()...)
 		}
 	}
+}
+
+func (b *beating) details() []any {
+	if said := b.last.Load(); said != nil {
+		return *said
+	}
+	return nil
 }

@@ -127,7 +127,7 @@ func run(ctx context.Context, stop context.CancelFunc, settings settings, logger
 	if err != nil {
 		return err
 	}
-	runs := newRuns(connection, namespace, logger)
+	runs := newRuns(connection, namespace, pinned.Plan.Objectives.RTO, logger)
 	if err := measure(metrics.Meter(), pinned, site, runs); err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ const (
 	readInterval = 10 * time.Second
 	// readTimeout bounds one reading of the runs, the first with all reports that Temporal still has among them.
 	readTimeout = time.Minute
+	// statusTimeout bounds the question to one run whether service is back.
+	statusTimeout = 2 * time.Second
 	// remembered is how many ended runs of each mode are looked at: those of a bad night, and the drills of a year.
 	remembered = 100
 )
@@ -41,6 +43,7 @@ const (
 type runs struct {
 	connection client.Client
 	namespace  string
+	rto        time.Duration // the plan's objective
 	logger     *slog.Logger
 
 	mutex   sync.Mutex
@@ -49,13 +52,15 @@ type runs struct {
 	last    map[string]endedRun // by workflow ID: the last run that ended otherwise than by a refusal
 	success map[string]endedRun // by workflow ID: the last one that reached its aim
 
-	ended map[string]endedRun // by run ID: those that were read already; only the reader looks at it
+	// By run ID, what need not be asked again. Only the reader looks at them.
+	ended     map[string]endedRun
+	recovered map[string]bool
 }
 
 // openRun is a run that goes on.
 type openRun struct {
 	workflowID, scenario, mode, phase string
-	deadline                          time.Time
+	deadline                          time.Time // zero when it cannot be missed any more, or nobody knows it
 }
 
 // asks says that the run waits for a person's answer.
@@ -83,10 +88,10 @@ func (e endedRun) succeeded() bool {
 	}
 }
 
-func newRuns(connection client.Client, namespace string, logger *slog.Logger) *runs {
+func newRuns(connection client.Client, namespace string, rto time.Duration, logger *slog.Logger) *runs {
 	return &runs{
-		connection: connection, namespace: namespace, logger: logger,
-		last: map[string]endedRun{}, success: map[string]endedRun{}, ended: map[string]endedRun{},
+		connection: connection, namespace: namespace, rto: rto, logger: logger,
+		last: map[string]endedRun{}, success: map[string]endedRun{}, ended: map[string]endedRun{}, recovered: map[string]bool{},
 	}
 }
 
@@ -147,6 +152,7 @@ func (r *runs) readOpen(ctx context.Context) ([]openRun, error) {
 		return nil, err
 	}
 	var open []openRun
+	recovered := map[string]bool{}
 	for _, info := range found {
 		run := openRun{
 			workflowID: info.GetExecution().GetWorkflowId(), scenario: info.GetType().GetName(),
@@ -156,9 +162,32 @@ func (r *runs) readOpen(ctx context.Context) ([]openRun, error) {
 		if run.phase == "" { // no worker has begun it yet
 			run.mode, run.phase = string(runbook.Live), runbook.PhaseStarting
 		}
+		if id := info.GetExecution().GetRunId(); r.isRecovered(ctx, run, id) {
+			run.deadline, recovered[id] = time.Time{}, true
+		}
 		open = append(open, run)
 	}
+	r.recovered = recovered
 	return open, nil
+}
+
+// isRecovered says that service is back although the run goes on, for example to restore redundancy. A run is asked only when
+// its deadline comes near, and no more once it has said yes.
+func (r *runs) isRecovered(ctx context.Context, run openRun, id string) bool {
+	if r.recovered[id] {
+		return true
+	}
+	if run.mode != string(runbook.Live) || run.deadline.IsZero() || time.Until(run.deadline) > r.rto/2 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	answer, err := r.connection.QueryWorkflow(ctx, run.workflowID, id, runbook.StatusQuery)
+	if err != nil {
+		return false // nobody can say that it is
+	}
+	var status report.Report
+	return answer.Get(&status) == nil && !status.Clocks.Recovered.IsZero()
 }
 
 // readEnded returns the last ended runs. The report of each is read once.
