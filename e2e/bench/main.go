@@ -25,6 +25,7 @@ func main() {
 	profile := flag.String("profile", "tuned", "the lab's time profile: tuned or default")
 	network := flag.String("network", "10.77.0.0/16", "the lab's network, for a machine where another lab is up")
 	only := flag.String("only", "", "one course: "+strings.Join(names(), ", ")+"; all of them when empty")
+	patroni := flag.Bool("patroni", false, "measure Patroni too, and compare")
 	flag.Parse()
 	chosen := courses
 	if *only != "" {
@@ -34,7 +35,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "usage: bench [-n RUNS] [-profile tuned|default] [-network PREFIX] [-only %s], with at least one run\n", strings.Join(names(), "|"))
 		os.Exit(2)
 	}
-	if err := bench(ctx, chosen, *runs, *profile, *network); err != nil {
+	if err := bench(ctx, chosen, *runs, *profile, *network, *patroni); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -94,12 +95,13 @@ type sample struct {
 	steps      map[string]float64 // each step, by the report
 }
 
-func bench(ctx context.Context, courses []course, runs int, profile, network string) error {
+func bench(ctx context.Context, courses []course, runs int, profile, network string, patroni bool) error {
 	e, err := estate.Open()
 	if err != nil {
 		return err
 	}
-	if _, err := e.Lab(ctx, "up", "--profile", profile, "--network", network); err != nil {
+	up := []string{"up", "--profile", profile, "--network", network}
+	if _, err := e.Lab(ctx, up...); err != nil {
 		return err
 	}
 	if result, err := e.Fukkyu(ctx, "setup"); err != nil || result.Exit != 0 {
@@ -113,6 +115,11 @@ func bench(ctx context.Context, courses []course, runs int, profile, network str
 		}
 		one.print(profile)
 		done = append(done, one)
+	}
+	if patroni {
+		if err := againstPatroni(ctx, e, done, runs, up); err != nil {
+			return err
+		}
 	}
 	return publish(done, profile)
 }
@@ -222,7 +229,7 @@ func tally(course course, samples []sample, steps []string) measured {
 	said := measured{Course: course.name, Runs: len(samples), heading: course.heading, Rows: []row{
 		{"command to first acknowledged write", spreadOf(samples, func(s sample) float64 { return s.firstWrite })},
 		{"of that, our own overhead", spreadOf(samples, func(s sample) float64 { return s.overhead })},
-		{"customers without service", spreadOf(samples, func(s sample) float64 { return s.service })},
+		{withoutService, spreadOf(samples, func(s sample) float64 { return s.service })},
 	}}
 	for _, one := range samples {
 		said.Lost += one.lost
@@ -231,6 +238,18 @@ func tally(course course, samples []sample, steps []string) measured {
 		said.Rows = append(said.Rows, row{"step: " + name, spreadOf(samples, func(s sample) float64 { return s.steps[name] })})
 	}
 	return said
+}
+
+// withoutService is the figure that customers notice.
+const withoutService = "customers without service"
+
+func (m measured) service() spread {
+	for _, row := range m.Rows {
+		if row.Name == withoutService {
+			return row.spread
+		}
+	}
+	return spread{}
 }
 
 func (m measured) print(profile string) {

@@ -46,6 +46,7 @@ func newUp(s *session) *cobra.Command {
 		},
 	}
 	up.Flags().StringVar(&state.Network, "network", topology.DefaultNetwork, "IPv4 /16 of the lab; the two after it hold pods and services")
+	up.Flags().StringSliceVar(&state.Packages, "packages", nil, "more Debian packages for the machines")
 	up.Flags().StringVar(&state.Profile, "profile", "tuned", "tuned (a lost node is NotReady after 8 s) or default (50 s)")
 	up.Flags().StringVar(&state.Kubernetes, "kubernetes", os.Getenv("LAB_KUBERNETES"), "path of the kubernetes binary ($LAB_KUBERNETES)")
 	up.Flags().StringVar(&state.Shodo, "shodo", os.Getenv("LAB_SHODO"), "path of the estate's program, static ($LAB_SHODO)")

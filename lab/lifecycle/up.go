@@ -125,7 +125,7 @@ func settle(folder topology.Folder, state *topology.State) (topology.Lab, error)
 // prepare makes what the machines are made of; its parts do not depend on each other.
 func prepare(ctx context.Context, folder topology.Folder, lab topology.Lab, state topology.State, out io.Writer) error {
 	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() error { return packages.Ensure(ctx, folder.Packages(), out) })
+	work.Go(func() error { return packages.Ensure(ctx, folder.Packages(), out, state.Packages...) })
 	work.Go(func() error { return writeImages(folder, state) })
 	work.Go(func() error {
 		for _, region := range lab.Regions {

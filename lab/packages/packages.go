@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -25,11 +26,12 @@ func Wanted() []string {
 // complete is written last into an unpacked root and names what is in it.
 const complete = ".complete"
 
-// Ensure makes sure that root holds the wanted packages. What is there already is not fetched again: the archives stay
-// in the folder beside root. Progress goes to out.
-func Ensure(ctx context.Context, root string, out io.Writer) error {
-	wanted := strings.Join(Wanted(), " ")
-	if have, err := os.ReadFile(filepath.Join(root, complete)); err == nil && string(have) == wanted {
+// Ensure makes sure that root holds the wanted packages, and more where somebody asks for them. What is there already is not
+// fetched again: the archives stay in the folder beside root. Progress goes to out.
+func Ensure(ctx context.Context, root string, out io.Writer, more ...string) error {
+	names := append(Wanted(), more...)
+	wanted := strings.Join(names, " ")
+	if have, err := os.ReadFile(filepath.Join(root, complete)); err == nil && holds(strings.Fields(string(have)), names) {
 		return nil
 	}
 	archives := filepath.Join(filepath.Dir(root), "archives")
@@ -37,18 +39,22 @@ func Ensure(ctx context.Context, root string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "packages: fetching", wanted, "(about 55 MB, once)")
-	if err := download(ctx, archives); err != nil {
+	if err := download(ctx, archives, names); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "packages: unpacking")
 	return unpack(ctx, archives, root, wanted)
 }
 
+func holds(have, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(name string) bool { return !slices.Contains(have, name) })
+}
+
 // download fetches the packages and what they depend on, as far as the host does not have it. A host without package
 // lists gets none: the lists are then fetched into the cache folder.
-func download(ctx context.Context, archives string) error {
+func download(ctx context.Context, archives string, names []string) error {
 	args := append([]string{"install", "--download-only", "--yes", "--no-install-recommends", "--option", "Dir::Cache::archives=" + archives,
-		"--option", "Debug::NoLocking=true"}, Wanted()...)
+		"--option", "Debug::NoLocking=true"}, names...)
 	first := apt(ctx, args...)
 	if first == nil || ctx.Err() != nil {
 		return first

@@ -11,12 +11,13 @@ import (
 
 // State is what `lab up` was told, written down so that no later command has to be told again.
 type State struct {
-	Network     string `json:"network"`
-	Profile     string `json:"profile"`
-	Kubernetes  string `json:"kubernetes"`            // path of the kubernetes binary
-	Shodo       string `json:"shodo,omitempty"`       // path of the estate's program
-	Deployments string `json:"deployments,omitempty"` // folder of the product's manifests
-	Temporal    string `json:"temporal,omitempty"`    // path of the temporal command
+	Network     string   `json:"network"`
+	Profile     string   `json:"profile"`
+	Packages    []string `json:"packages,omitempty"`    // more Debian packages than every lab has
+	Kubernetes  string   `json:"kubernetes"`            // path of the kubernetes binary
+	Shodo       string   `json:"shodo,omitempty"`       // path of the estate's program
+	Deployments string   `json:"deployments,omitempty"` // folder of the product's manifests
+	Temporal    string   `json:"temporal,omitempty"`    // path of the temporal command
 
 	TemporalPort   int `json:"temporalPort"`
 	TemporalUIPort int `json:"temporalUiPort"`
