@@ -6,41 +6,50 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 )
+
+// wire stands where heartbeats leave the worker.
+type wire struct {
+	interceptor.ActivityOutboundInterceptorBase
+	heard chan []any
+}
+
+func (w *wire) RecordHeartbeat(_ context.Context, details ...any) { w.heard <- details }
+
+// working is an activity that speaks once and then works in silence until it has been heard three times.
+type working struct {
+	interceptor.ActivityInboundInterceptorBase
+	outbound interceptor.ActivityOutboundInterceptor
+	heard    chan []any
+	said     [][]any
+}
+
+func (w *working) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	w.outbound = outbound
+	return nil
+}
+
+func (w *working) ExecuteActivity(ctx context.Context, _ *interceptor.ExecuteActivityInput) (any, error) {
+	w.outbound.RecordHeartbeat(ctx, "half of it")
+	for len(w.said) < 3 {
+		select {
+		case details := <-w.heard:
+			w.said = append(w.said, details)
+		case <-time.After(10 * time.Second):
+			return nil, context.DeadlineExceeded
+		}
+	}
+	return nil, nil
+}
 
 // What an activity has said of its progress stands until it says something else.
 func TestHeartbeats_BetweenThoseOfTheActivity_RepeatItsProgress(t *testing.T) {
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&heartbeats{}}})
-	heard := make(chan string, 100)
-	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var said string
-		if details.HasValues() {
-			_ = details.Get(&said)
-		}
-		heard <- said
-	})
-	work := func(ctx context.Context) error {
-		activity.RecordHeartbeat(ctx, "half of it")
-		for range 3 { // its own beat, and two of those in between
-			select {
-			case said := <-heard:
-				if said != "half of it" {
-					t.Errorf("a beat said %q", said)
-				}
-			case <-time.After(10 * time.Second):
-				t.Error("no beat")
-			}
-		}
-		return nil
-	}
-	env.RegisterActivityWithOptions(work, activity.RegisterOptions{Name: "work"})
-	_, err := env.ExecuteActivity("work")
+	heard := make(chan []any, 1)
+	activity := &working{heard: heard}
+	beating := (&heartbeats{}).InterceptActivity(t.Context(), activity)
+	require.NoError(t, beating.Init(&wire{heard: heard}))
+	_, err := beating.ExecuteActivity(t.Context(), nil)
 	require.NoError(t, err)
+	require.Equal(t, [][]any{{"half of it"}, {"half of it"}, {"half of it"}}, activity.said)
 }
