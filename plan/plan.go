@@ -46,6 +46,7 @@ type Database struct {
 	Role string `yaml:"role" json:"role"`
 	// StartGate says that every instance asks Role before it starts as a primary.
 	StartGate  bool       `yaml:"startGate" json:"startGate"`
+	Redirect   Redirect   `yaml:"redirect,omitempty" json:"redirect,omitzero"`
 	Durability Durability `yaml:"durability,omitempty" json:"durability,omitzero"`
 	// Canary is the write that proves, through the application, that the database serves again.
 	Canary    Canary  `yaml:"canary" json:"canary"`

@@ -135,6 +135,7 @@ func (d Database) validate(c checker, path string, p Plan) {
 	c.name(path+".service", d.Service)
 	c.name(path+".role", d.Role)
 	c.said(path+".startGate", "true or false; false when an instance may start as primary without asking")
+	d.Redirect.validate(c, path+".redirect")
 	d.Durability.validate(c, path+".durability")
 	c.oneOf(path+".canary.service", d.Canary.Service, p.serviceNames())
 	c.path(path+".canary.write", d.Canary.Write)

@@ -123,18 +123,66 @@ func (f *databaseFailover) mayRedirect(ctx workflow.Context) (runbook.Verdict, e
 		}
 		f.estate = estate
 	}
-	return runbook.Verdict{
+	verdict := runbook.Verdict{
 		Seen:    fmt.Sprintf("Service %s sends applications to %s", f.database.Service, orNone(f.estate.ServicePod)),
 		Changes: []string{fmt.Sprintf("Service %s: selects %s", f.database.Service, f.target.Pod)},
-	}, nil
+	}
+	if secret, by := f.database.Redirect.BySecret(); by {
+		verdict.Changes = append(verdict.Changes, fmt.Sprintf("Secret %s: host %s; Deployments %s: rolled out",
+			secret.Name, secret.HostOf(f.target.Pod), strings.Join(secret.Deployments, ", ")))
+	}
+	return verdict, nil
 }
 
-// pointApplications moves the Service that applications connect to.
+// pointApplications moves the Service that applications and replicas connect to, and the Secret where applications have
+// their address from one.
 func (f *databaseFailover) pointApplications(ctx workflow.Context) (string, error) {
 	_, err := begin(f.act(ctx, "Service "+f.database.Service+" selects "+f.target.Pod), kube.PointService, kubernetes.PointServiceParams{
 		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Service: f.database.Service, From: f.estate.ServicePod, To: f.target.Pod,
 	}).get(ctx)
-	return fmt.Sprintf("Service %s selects %s", f.database.Service, f.target.Pod), err
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Service %s selects %s", f.database.Service, f.target.Pod), f.pointSecret(ctx)
+}
+
+// pointSecret writes the new primary's host into the Secret and has the applications start anew.
+func (f *databaseFailover) pointSecret(ctx workflow.Context) error {
+	secret, by := f.database.Redirect.BySecret()
+	if !by {
+		return nil
+	}
+	host := secret.HostOf(f.target.Pod)
+	_, err := begin(f.act(ctx, "Secret "+secret.Name+" holds host "+host), kube.PointSecret, kubernetes.PointSecretParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Secret: secret.Name, Key: secret.Key, Host: host,
+	}).get(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = begin(f.act(ctx, "roll out "+strings.Join(secret.Deployments, ", ")), kube.RollOut, kubernetes.RollOutParams{
+		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Deployments: secret.Deployments, Mark: fmt.Sprintf("%s-%d", host, f.epoch),
+	}).get(ctx)
+	return err
+}
+
+// awaitRollOut waits until no application process is left that was started with the old address.
+func (f *databaseFailover) awaitRollOut(ctx workflow.Context) error {
+	secret, by := f.database.Redirect.BySecret()
+	if !by {
+		return nil
+	}
+	deadline := workflow.Now(ctx).Add(healthBudget)
+	for {
+		rolled, err := begin(f.act(ctx, "wait for the roll-out"), kube.AwaitRollOut, kubernetes.AwaitRollOutParams{
+			Namespace: f.run.Plan.Namespace, Region: f.database.Region, Deployments: secret.Deployments, Patience: healthPatience,
+		}).get(ctx)
+		if err != nil || rolled.Done {
+			return err
+		}
+		if workflow.Now(ctx).After(deadline) {
+			return fmt.Errorf("not rolled out after %s: %s", healthBudget, rolled.Seen)
+		}
+	}
 }
 
 // applicationsWrite writes through the application and reads it back. The moment of that acknowledgement is when service was back.

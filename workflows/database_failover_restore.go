@@ -140,6 +140,9 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 	integrity := begin(f.act(ctx, "run the integrity queries"), servers.CheckIntegrity, postgres.CheckIntegrityParams{
 		Database: f.database.Name, Catalog: f.database.Catalog, Instance: f.targetAddress(), Queries: f.database.Integrity,
 	})
+	if err := f.awaitRollOut(ctx); err != nil {
+		return "", err
+	}
 	written, err := f.writeCanary(ctx)
 	if err != nil {
 		return "", err

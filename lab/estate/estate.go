@@ -55,6 +55,9 @@ type set struct {
 	Replicas int
 }
 
+// instance is a database server that may be there, and the address of its own Service.
+type instance struct{ Name, Address string }
+
 type volume struct{ Name, Path, Node string }
 
 // values are what the manifests say of this lab.
@@ -66,6 +69,7 @@ type values struct {
 	Services                                 []Service
 	Sets                                     []set
 	Volumes                                  []volume
+	Instances                                []instance
 }
 
 func (e Estate) values() (values, error) {
@@ -77,6 +81,9 @@ func (e Estate) values() (values, error) {
 		PostgresAddress: e.Region.Service(54).String(), RedisAddress: e.Region.Service(63).String(),
 		QuietNode: e.quietNode(), HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
 		Passwords: passwords, Services: Services(), Sets: []set{{"postgres-primary", 1}, {"postgres-replica", 2}},
+	}
+	for i, name := range []string{"postgres-primary-0", "postgres-replica-0", "postgres-replica-1", "postgres-replica-2", "postgres-replica-3"} {
+		v.Instances = append(v.Instances, instance{Name: name, Address: e.Region.Service(byte(80 + i)).String()})
 	}
 	for _, node := range e.Region.Nodes {
 		if node.Name == v.QuietNode {

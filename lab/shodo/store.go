@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,13 +20,17 @@ const (
 
 const createTable = `CREATE TABLE IF NOT EXISTS writes (number bigint PRIMARY KEY, note text NOT NULL, written timestamptz NOT NULL DEFAULT now())`
 
-// store is the database of the backend, reached by the name of its Service and the PG variables of the environment.
+// store is the database of the backend, reached by the name of its Service and the PG variables of the environment, or at
+// DATABASE_HOST where a Secret says so.
 type store struct{ pool *pgxpool.Pool }
 
 func openStore() (*store, error) {
 	config, err := pgxpool.ParseConfig("")
 	if err != nil {
 		return nil, fmt.Errorf("read the PG variables: %w", err)
+	}
+	if host := os.Getenv("DATABASE_HOST"); host != "" {
+		config.ConnConfig.Host, config.ConnConfig.Fallbacks = host, nil
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	// A prepared statement of the old server means nothing to the new one.
