@@ -113,7 +113,7 @@ func settle(ctx context.Context, api client.Interface, wanted *corev1.Pod, epoch
 		}
 		return nil, "it has just been made", errMade
 	case ctx.Err() != nil:
-		return nil, "the API server does not answer", nil
+		return nil, "", failure.Transient(failure.NotReady, "%s: no answer in time: %s", doing, err)
 	case err != nil:
 		return nil, "", kubernetes.Failure(doing, err)
 	case found.Labels[labelManagedBy] != "fukkyu":

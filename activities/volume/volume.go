@@ -11,6 +11,7 @@ package volume
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -110,8 +111,8 @@ func (a *Activities) run(ctx context.Context, place Place, input, function strin
 
 // why tells a pod that is gone from one that cannot be reached at the moment.
 func (a *Activities) why(ctx context.Context, place Place, doing string, err error) error {
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
-		return context.Canceled
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Canceled // Temporal tells a cancelled activity by this error itself
 	}
 	if a.clusters == nil {
 		return failure.Transient(failure.Unreachable, "%s: %s", doing, err)

@@ -200,9 +200,14 @@ query() {
 # job_export runs the SQL that writes rows into files of the work folder.
 job_export() {
 	use_programs "$work/data"
-	rm -f "$work"/rows-*
+	rm -f "$work"/rows-* "$work"/counted-*
 	cd "$work" || return 1
 	ask --dbname postgres --file "$work/export.sql" || return 1
+	for counted in counted-*; do
+		[ -f "$counted" ] || continue
+		lines=$(wc -l <"rows-${counted#counted-}") || return 1
+		[ "$((lines))" = "$(cat "$counted")" ] || { echo "$((lines)) rows were written instead of $(cat "$counted"): is the volume full?"; return 1; }
+	done
 	touch rows-0 && cat ledger.head rows-* ledger.tail >ledger.new && sync && mv ledger.new ledger.jsonl
 }
 
@@ -253,7 +258,7 @@ archive() {
 	mkdir -p "$aside"
 	kept=$aside/rejoin-$1
 	[ ! -e "$kept" ] || kept=$kept-$(date +%Y%m%dT%H%M%SZ)
-	rm -f "$work"/rows-* "$work"/scan* "$work"/counts* "$work"/lost "$work"/lost.json "$work"/export.sql "$work"/ledger.head "$work"/ledger.tail "$work"/*.new
+	rm -f "$work"/rows-* "$work"/counted-* "$work"/scan* "$work"/counts* "$work"/lost "$work"/lost.json "$work"/export.sql "$work"/ledger.head "$work"/ledger.tail "$work"/*.new
 	mv "$work" "$kept"
 	sync
 }

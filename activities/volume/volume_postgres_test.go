@@ -44,11 +44,15 @@ type bench struct {
 	successor *pgtest.Server
 	scratch   string
 	place     volume.Place
+	before    func(function string) // runs ahead of a function of the scripts, when there is one
 	*volume.Activities
 }
 
 // Run is a maintenance pod's exec, here.
 func (b *bench) Run(ctx context.Context, _ volume.Place, command volume.Command) (volume.Answer, error) {
+	if b.before != nil && len(command.Line) > 5 {
+		b.before(command.Line[5])
+	}
 	run := b.estate.Command(ctx, command.Line[0], command.Line[1:]...)
 	run.Env = append(run.Env, "FUKKYU_SCRATCH="+b.scratch, "PGDATA="+b.former.Data(), "PGUSER="+pgtest.User, "PGPASSWORD="+pgtest.Password)
 	var output, said bytes.Buffer
@@ -425,4 +429,34 @@ func TestReplay_IsNeverAPrimaryAndNobodyElseReachesIt(t *testing.T) {
 	require.Empty(t, asked("SHOW listen_addresses"))
 	require.Equal(t, "off", asked("SHOW archive_mode"))
 	require.Contains(t, asked("INSERT INTO accounts VALUES (105, 'never')"), "read-only transaction")
+}
+
+// A volume that is full loses rows without a word of psql. What is missing is noticed by counting.
+func TestWriteLedger_TheVolumeIsFull_IsAnErrorAndCanBeTriedAgain(t *testing.T) {
+	b := newBench(t)
+	b.failOver("INSERT INTO accounts SELECT i, repeat('lost', 100) FROM generate_series(101, 300) AS i")
+	contents := b.inspect()
+	found := b.findLost(contents)
+	b.replay(found)
+	full := filepath.Join(b.work(), "rows-1")
+	b.before = func(function string) { // the rows of the first table go where nothing can be written
+		if function == "begin" {
+			b.before = nil
+			script, err := os.ReadFile(filepath.Join(b.work(), "export.sql"))
+			require.NoError(t, err)
+			changed := strings.Replace(string(script), `\o rows-1`, `\o /dev/full`, 1)
+			require.NotEqual(t, string(script), changed)
+			require.NoError(t, os.WriteFile(filepath.Join(b.work(), "export.sql"), []byte("\\! : > "+full+"\n"+changed), 0o644))
+		}
+	}
+	counting := b.before
+	b.before = func(function string) { // the first job counts, the second exports
+		if function == "begin" {
+			b.before = counting
+		}
+	}
+	_, err := b.WriteLedger(t.Context(), b.ledgerParams(contents, found))
+	requireFailure(t, err, failure.Unexpected, "is the volume full?")
+	require.NoFileExists(t, filepath.Join(b.work(), "ledger.jsonl"))
+	require.Equal(t, int64(200), b.writeLedger(contents, found).Rows)
 }

@@ -140,7 +140,8 @@ func (a *Activities) prepareExport(ctx context.Context, params WriteLedgerParams
 	return nil
 }
 
-// exportScript lets psql write the rows of each table into a file of its own, in portions that fit into its memory.
+// exportScript lets psql write the rows of each table into a file of its own, in portions that fit into its memory. It also writes how many
+// they were, because psql does not notice when a volume is full.
 func exportScript(tables []source, lostFile string) string {
 	var script strings.Builder
 	script.WriteString("\\set FETCH_COUNT 1000\n")
@@ -150,7 +151,7 @@ func exportScript(tables []source, lostFile string) string {
 			database = table.database
 			fmt.Fprintf(&script, "\\connect %s\n", identifier(database))
 		}
-		fmt.Fprintf(&script, "\\o rows-%d\n%s\\o\n", i+1, exportQuery(table, lostFile))
+		fmt.Fprintf(&script, "\\o rows-%d\n%s\\o counted-%d\n\\qecho :ROW_COUNT\n\\o\n", i+1, exportQuery(table, lostFile), i+1)
 	}
 	return script.String()
 }
