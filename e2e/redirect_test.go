@@ -3,10 +3,10 @@
 package e2e_test
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
@@ -21,11 +21,11 @@ func TestSwitchover_ApplicationsWithTheAddressInASecret_StartAnewWithTheNewOne(t
 	fresh(t)
 	staff(t, automatic(t, addressBySecret), estate.Crew{})
 	kubectl(t, "create", "secret", "generic", "shodo-database", "--from-literal=host="+look(t).role)
-	restartBackend(t)
-	t.Cleanup(func() {
-		kubectl(t, "delete", "secret", "shodo-database")
-		restartBackend(t)
+	t.Cleanup(func() { // the test's own context has ended by then
+		_, err := lab.Kubectl(context.WithoutCancel(t.Context()), "delete", "secret", "shodo-database")
+		require.NoError(t, errors.Join(err, restartBackend(context.WithoutCancel(t.Context()))))
 	})
+	require.NoError(t, restartBackend(t.Context()))
 	got, verdict := switchOver(t)
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	requireNothingLost(t, verdict)
@@ -38,8 +38,11 @@ func TestSwitchover_ApplicationsWithTheAddressInASecret_StartAnewWithTheNewOne(t
 	t.Logf("nobody could write for %.2f s", verdict.LongestGap.Seconds)
 }
 
-func restartBackend(t *testing.T) {
-	t.Helper()
-	kubectl(t, "rollout", "restart", "deployment", "shodo-backend")
-	kubectl(t, "rollout", "status", "deployment", "shodo-backend", fmt.Sprintf("--timeout=%s", time.Minute))
+// restartBackend lets the application read its Secret again.
+func restartBackend(ctx context.Context) error {
+	if _, err := lab.Kubectl(ctx, "rollout", "restart", "deployment", "shodo-backend"); err != nil {
+		return err
+	}
+	_, err := lab.Kubectl(ctx, "rollout", "status", "deployment", "shodo-backend", "--timeout=1m")
+	return err
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -46,6 +49,7 @@ func TestCommands_WrongUsage_IsToldWithAnExampleAndExitCode2(t *testing.T) {
 		"no moment":                 {[]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--impact-started", "noon"}, "neither a time"},
 		"a decision by nobody":      {[]string{"approve", "--question", "1"}, "--by is missing"},
 		"an unknown form of output": {[]string{"list", "--output", "xml"}, "text or json"},
+		"an unknown language":       {[]string{"report", "--html", "--language", "fr"}, "en or ja"},
 		"two workflows":             {[]string{"status", "a", "b"}, "one workflow at most"},
 		"no file":                   {[]string{"plan", "check"}, "one file"},
 	}
@@ -116,4 +120,18 @@ func TestParseMoment_ATimeOrHowLongAgo(t *testing.T) {
 	moment, err := parseMoment("2026-11-23T11:30:00+09:00", now)
 	require.NoError(t, err)
 	require.True(t, moment.Equal(now.Add(-30*time.Minute)))
+}
+
+func TestDeliver_ToAFile_IsWholeOrAsItWas(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "report.html")
+	s := &session{output: outputText}
+	now := report.Report{Scenario: "DatabaseFailover", Target: "database shodo", Outcome: report.Recovered}
+	require.NoError(t, s.deliver(io.Discard, now, reportFlags{html: true, language: "ja", file: file}))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `lang="ja"`)
+	require.Error(t, s.deliver(io.Discard, now, reportFlags{html: true, language: "ja", file: filepath.Join(file, "below")}))
+	entries, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing is left lying about")
 }

@@ -128,17 +128,6 @@ func (s *session) statusCommand() *cobra.Command {
 	}
 }
 
-func (s *session) reportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "report WORKFLOW", Short: "Print the report of a run, as Markdown or JSON",
-		Long:    "Report prints what a run leaves behind; of a run that goes on, as it stands. WORKFLOW may be left out while exactly one recovery runs.",
-		Example: "  fukkyu report database-failover/shodo\n  fukkyu report database-failover/shodo --output json", Args: atMostOne,
-		RunE: func(command *cobra.Command, args []string) error {
-			return s.withReport(command, args, func(now report.Report) error { return s.print(command.OutOrStdout(), now) })
-		},
-	}
-}
-
 // withReport hands over the result of a run that has ended, or the status of one that goes on.
 func (s *session) withReport(command *cobra.Command, args []string, use func(report.Report) error) error {
 	connection, err := s.connect(command)
