@@ -130,7 +130,17 @@ func served(t *testing.T) families {
 			require.FailNow(t, "the worker leaves tasks undone")
 		}
 	}
-	all := page(t, url, func(found families) bool { return found["fukkyu_runs_open"] != nil && found["temporal_num_pollers"] != nil })
+	all := page(t, url, func(found families) bool {
+		for _, late := range []string{ // these are told after their task was answered, or now and then
+			"fukkyu_runs_open", "temporal_num_pollers", "temporal_worker_task_slots_available",
+			"temporal_activity_execution_failed_total", "temporal_workflow_task_execution_failed_total",
+		} {
+			if found[late] == nil {
+				return false
+			}
+		}
+		return true
+	})
 	maps.Copy(all, replicated(t))
 	return all
 }
