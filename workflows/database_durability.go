@@ -43,7 +43,8 @@ func (f *databaseFailover) chooseSynchronous(servers []postgres.Server) {
 // waited says whether the commits of the old primary waited for replicas. After a recovery that stopped before it had restored
 // redundancy they did not.
 func (f *databaseFailover) waited() bool {
-	return f.database.Durability.Synchronous() && !(f.last.Relaxed && f.last.Phase != phaseFinished)
+	relaxed := f.last.Relaxed && f.last.Phase != phaseFinished
+	return f.database.Durability.Synchronous() && !relaxed
 }
 
 // dataLossObjects refuses to lose more than the plan allows, and anything at all where commits waited for replicas.

@@ -60,7 +60,8 @@ func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingPa
 	}
 }
 
-// whoStreams counts finished replicas: a base backup shows as "backup", a replica that catches up as "catchup".
+// whoStreams counts finished replicas: a base backup shows as "backup", the WAL that it fetches beside it as a stream that nobody
+// replays, and a replica that catches up as "catchup".
 func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (AwaitStreamingResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -69,7 +70,8 @@ func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (
 		return AwaitStreamingResult{}, err
 	}
 	defer hangUp(conn)
-	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), state FROM pg_stat_replication ORDER BY 1")
+	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), " +
+		"CASE WHEN state = 'streaming' AND replay_lsn IS NULL THEN 'copying' ELSE state END FROM pg_stat_replication ORDER BY 1")
 	if err != nil {
 		return AwaitStreamingResult{}, err
 	}
