@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"os/exec"
 	"strings"
 	"time"
@@ -67,8 +68,8 @@ func (n Node) Run(ctx context.Context) error {
 	if err := n.layOut(); err != nil {
 		return fmt.Errorf("lay out the file system of %s: %w", n.self.Name, err)
 	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
-		return fmt.Errorf("let %s forward packets of its pods: %w", n.self.Name, err)
+	if err := forwardOnly(); err != nil {
+		return err
 	}
 	for _, file := range files {
 		if err := file.write(); err != nil {
@@ -128,4 +129,23 @@ func run(ctx context.Context, program string, args ...string) ([]byte, error) {
 		return output, fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(string(output)))
 	}
 	return output, nil
+}
+
+// forwardOnly makes the machine a router that never tells others of a better way. Between its start and the bridge of its first pod it
+// has only the default route for its pods: it would send the packets of other machines back, and tell them to go there
+// themselves, which they would remember for minutes.
+func forwardOnly() error {
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+		return fmt.Errorf("let the machine forward packets: %w", err)
+	}
+	links, err := filepath.Glob("/proc/sys/net/ipv4/conf/*/send_redirects")
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		if err := os.WriteFile(link, []byte("0"), 0); err != nil {
+			return fmt.Errorf("keep the machine from redirecting others: %w", err)
+		}
+	}
+	return nil
 }
