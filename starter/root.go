@@ -21,7 +21,10 @@ type session struct {
 const (
 	outputText = "text"
 	outputJSON = "json"
+	outputHTML = "html" // of commands with the annotation rendersHTML
 )
+
+const rendersHTML = "renders-html"
 
 // newRoot is the whole command. The interceptors see its calls to Temporal.
 func newRoot(interceptors ...interceptor.ClientInterceptor) *cobra.Command {
@@ -44,16 +47,11 @@ needed, 5 done but too late or unproven, 6 the run goes on without this command,
 	flags.StringVar(&s.temporal.Address, "address", "", "address of Temporal, else TEMPORAL_ADDRESS or the profile's")
 	flags.StringVar(&s.temporal.Namespace, "namespace", "", "Temporal namespace, else TEMPORAL_NAMESPACE or the profile's")
 	flags.StringVar(&s.temporal.Profile, "profile", "", "profile of the temporal command")
-	flags.StringVarP(&s.output, "output", "o", outputText, "text or json; json prints one document and never asks")
+	flags.StringVarP(&s.output, "output", "o", outputText, "text or json, report also html; json prints one document and never asks")
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return usage("%w\nusage: %s\nexample:\n%s", err, command.UseLine(), command.Example)
 	})
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if s.output != outputText && s.output != outputJSON {
-			return usage("--output %q is unknown: text or json", s.output)
-		}
-		return nil
-	}
+	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error { return s.checkOutput(command) }
 	root.AddCommand(s.setupCommand(), s.planCommand(), s.runCommand(), s.rehearseCommand(), s.listCommand(), s.statusCommand(), s.reportCommand())
 	root.AddCommand(s.decisionCommands()...)
 	root.AddCommand(&cobra.Command{
@@ -61,6 +59,19 @@ needed, 5 done but too late or unproven, 6 the run goes on without this command,
 		Run: func(command *cobra.Command, _ []string) { fmt.Fprintln(command.OutOrStdout(), build.Version()) },
 	})
 	return root
+}
+
+// checkOutput refuses a form of output that the command has not.
+func (s *session) checkOutput(command *cobra.Command) error {
+	_, html := command.Annotations[rendersHTML]
+	switch {
+	case s.output == outputText, s.output == outputJSON, s.output == outputHTML && html:
+		return nil
+	case html:
+		return usage("--output %q is unknown: text, json or html", s.output)
+	default:
+		return usage("--output %q is unknown: text or json", s.output)
+	}
 }
 
 // connect dials Temporal. Its own log lines would only stand between a person and the answer.

@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,18 +37,21 @@ func TestCommands_WrongUsage_IsToldWithAnExampleAndExitCode2(t *testing.T) {
 		args []string
 		says string
 	}{
-		"an unknown flag":           {[]string{"run", "database-failover", "--force"}, "unknown flag: --force"},
-		"an unknown command":        {[]string{"recover"}, "fukkyu recover is unknown"},
-		"an unknown scenario":       {[]string{"run", "everything"}, "run everything is unknown"},
-		"no database":               {[]string{"run", "database-failover", "--by", "yuki"}, "--database shodo"},
-		"nobody":                    {[]string{"run", "database-failover", "--database", "shodo"}, "--by yuki"},
-		"an override without why":   {[]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--override", "data-loss"}, "--reason"},
-		"no moment":                 {[]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--impact-started", "noon"}, "neither a time"},
-		"a decision by nobody":      {[]string{"approve", "--question", "1"}, "--by is missing"},
-		"an unknown form of output": {[]string{"list", "--output", "xml"}, "text or json"},
-		"an unknown language":       {[]string{"report", "--html", "--language", "fr"}, "en or ja"},
-		"two workflows":             {[]string{"status", "a", "b"}, "one workflow at most"},
-		"no file":                   {[]string{"plan", "check"}, "one file"},
+		"an unknown flag":            {[]string{"run", "database-failover", "--force"}, "unknown flag: --force"},
+		"an unknown command":         {[]string{"recover"}, "fukkyu recover is unknown"},
+		"an unknown scenario":        {[]string{"run", "everything"}, "run everything is unknown"},
+		"no database":                {[]string{"run", "database-failover", "--by", "yuki"}, "--database shodo"},
+		"nobody":                     {[]string{"run", "database-failover", "--database", "shodo"}, "--by yuki"},
+		"an override without why":    {[]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--override", "data-loss"}, "--reason"},
+		"no moment":                  {[]string{"run", "database-failover", "--database", "shodo", "--by", "yuki", "--impact-started", "noon"}, "neither a time"},
+		"a decision by nobody":       {[]string{"approve", "--question", "1"}, "--by is missing"},
+		"an unknown form of output":  {[]string{"list", "--output", "xml"}, "text or json"},
+		"an unknown language":        {[]string{"report", "--output", "html", "--language", "fr"}, "en or ja"},
+		"a language of JSON":         {[]string{"report", "--output", "json", "--language", "ja"}, "--output html"},
+		"a page where there is none": {[]string{"list", "--output", "html"}, "text or json"},
+		"no form of a report":        {[]string{"report", "--output", "pdf"}, "text, json or html"},
+		"two workflows":              {[]string{"status", "a", "b"}, "one workflow at most"},
+		"no file":                    {[]string{"plan", "check"}, "one file"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -120,18 +120,4 @@ func TestParseMoment_ATimeOrHowLongAgo(t *testing.T) {
 	moment, err := parseMoment("2026-11-23T11:30:00+09:00", now)
 	require.NoError(t, err)
 	require.True(t, moment.Equal(now.Add(-30*time.Minute)))
-}
-
-func TestDeliver_ToAFile_IsWholeOrAsItWas(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "report.html")
-	s := &session{output: outputText}
-	now := report.Report{Scenario: "DatabaseFailover", Target: "database shodo", Outcome: report.Recovered}
-	require.NoError(t, s.deliver(io.Discard, now, reportFlags{html: true, language: "ja", file: file}))
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `lang="ja"`)
-	require.Error(t, s.deliver(io.Discard, now, reportFlags{html: true, language: "ja", file: filepath.Join(file, "below")}))
-	entries, err := os.ReadDir(filepath.Dir(file))
-	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing is left lying about")
 }
