@@ -70,7 +70,7 @@ func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (
 		return AwaitStreamingResult{}, err
 	}
 	defer hangUp(conn)
-	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), " +
+	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), "+
 		"CASE WHEN state = 'streaming' AND replay_lsn IS NULL THEN 'copying' ELSE state END FROM pg_stat_replication ORDER BY 1")
 	if err != nil {
 		return AwaitStreamingResult{}, err
