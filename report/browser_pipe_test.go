@@ -57,7 +57,7 @@ func openBrowser(t *testing.T) *browser {
 		out.Close()            // which ends the browser
 		for range b.messages { // until it has closed its side
 		}
-		command.Wait() //nolint:errcheck // it was told to go
+		_ = command.Wait() // it was told to go
 	})
 	b.attach(t)
 	return b
