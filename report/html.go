@@ -44,7 +44,7 @@ type page struct {
 }
 
 // Style is the page's own, fixed style sheet.
-func (page) Style() template.CSS { return template.CSS(htmlStyle) } //nolint:gosec // embedded at build time, nobody's input
+func (page) Style() template.CSS { return template.CSS(htmlStyle) }
 
 // Say is one of the page's own texts.
 func (p page) Say(key string) (string, error) { return p.Language.text(key) }

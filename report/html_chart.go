@@ -18,6 +18,8 @@ type chart struct {
 	Deadline    float64
 	HasDeadline bool
 	Beyond      bool
+	// Failed and Asked say whether there is anything of the kind in the rows.
+	Failed, Asked bool
 
 	begin, end time.Time
 }
@@ -51,6 +53,8 @@ func (p page) Chart() chart {
 	drawn.addQuestions(p.Report)
 	drawn.addClocks(p.Clocks)
 	slices.SortStableFunc(drawn.Rows, func(a, b row) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(rank(a), rank(b))) })
+	drawn.Failed = slices.ContainsFunc(drawn.Rows, func(r row) bool { return slices.Contains([]StepState{Failed, UndoFails, Standing}, r.State) })
+	drawn.Asked = slices.ContainsFunc(drawn.Rows, func(r row) bool { return r.Kind == "question" })
 	drawn.Ticks = ticks(drawn.end.Sub(drawn.begin))
 	return drawn
 }

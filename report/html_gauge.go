@@ -51,7 +51,7 @@ func (p page) fill(drawn gauge, measured, target time.Duration) gauge {
 		return drawn
 	}
 	scale := max(target, measured).Seconds()
-	drawn.Fill, drawn.Mark = 100*measured.Seconds()/scale, 100*target.Seconds()/scale
+	drawn.Fill, drawn.Mark = max(leastLength, 100*measured.Seconds()/scale), 100*target.Seconds()/scale
 	drawn.Missed = measured > target
 	drawn.Used = percent(100 * measured.Seconds() / target.Seconds())
 	return drawn

@@ -132,7 +132,7 @@ func TestHTML_TheDeadline_StandsOnTheAxisWhereItIsNearAndBesideItOtherwise(t *te
 	requireOn(t, page(t, near, report.English), `<line class="deadline"`)
 	far := page(t, failover(), report.English)
 	requireNotOn(t, far, `<line class="deadline"`)
-	requireOn(t, far, "The RTO deadline lies beyond this drawing: 2026-11-23 03:30:00.000 (+30 min)")
+	requireOn(t, far, "RTO deadline, beyond this drawing: 2026-11-23 03:30:00.000 (+30 min)")
 }
 
 func TestHTML_AnAnsweredQuestion_IsDrawnFromTheAskingToItsLastAnswer(t *testing.T) {

@@ -81,7 +81,7 @@ func asking() report.Report {
 		case i == 3:
 			step.State, step.Finished, step.Result = report.Asking, time.Time{}, ""
 		case i > 3:
-			step.State, step.Started, step.Finished, step.Attempts, step.Result = report.Pending, time.Time{}, time.Time{}, 0, ""
+			*step = report.Step{Name: step.Name, State: report.Pending, Budget: step.Budget}
 		}
 	}
 	going.Question = &report.Question{
@@ -104,7 +104,7 @@ func stopped() report.Report {
 	r.Steps[7].State, r.Steps[7].Finished = report.Done, at(2832)
 	r.Steps[8] = report.Step{Name: "Restore redundancy", State: report.Failed, Budget: 15 * time.Minute, Started: at(1700), Finished: at(2890), Attempts: 3, Result: "node-b1 の空き容量が不足しています: 12 GiB 必要、3 GiB 空き"}
 	for i := 9; i < len(r.Steps); i++ {
-		r.Steps[i].State, r.Steps[i].Started, r.Steps[i].Finished, r.Steps[i].Result = report.Pending, time.Time{}, time.Time{}, ""
+		r.Steps[i] = report.Step{Name: r.Steps[i].Name, State: report.Pending, Budget: r.Steps[i].Budget}
 	}
 	r.Decisions[0].By, r.Decisions[0].Comment, r.Decisions[0].At = "佐藤 健", "失われる書き込みの量を確認した", at(1500)
 	r.Overrides = []report.Override{{At: at(1501), Guard: "unproven-fence", By: "鈴木 愛子", Reason: "電源装置に到達できず、現地で停止を確認した", Step: "Prove that the old primary is stopped", Said: "nothing proves that postgres-primary-0 is stopped"}}
