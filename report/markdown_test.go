@@ -62,3 +62,11 @@ func TestStatus_OpenQuestion_ShowsTheExactMessageAndCommand(t *testing.T) {
 	require.Contains(t, got, "fukkyu approve database-failover/shodo --question 3 --by aiko")
 	require.Contains(t, got, "loss: 0 bytes")
 }
+
+func TestExampleCommand_NamesThatAShellWouldTakeApart_AreQuoted(t *testing.T) {
+	for name, quoted := range map[string]string{"aiko": "aiko", "愛子": "愛子", "鈴木 愛子": "'鈴木 愛子'", "o'hara; reboot": `'o'\''hara; reboot'`, "$(reboot)": "'$(reboot)'"} {
+		asked := report.Question{Number: 1, From: []string{name}}
+		require.Equal(t, "fukkyu retry database-failover/shodo --question 1 --by "+quoted, asked.ExampleCommand("retry", "database-failover/shodo"))
+	}
+	require.Contains(t, report.Question{}.ExampleCommand("skip", "x"), "--comment", "which skip is not taken without")
+}

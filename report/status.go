@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Status is the report while the run goes on, in Markdown: the steps, and the open question with how to answer it.
@@ -65,9 +66,22 @@ func (q Question) ExampleMessage() string {
 	return string(text)
 }
 
-// ExampleCommand is the command that answers the question with verb.
+// ExampleCommand is the command that answers the question with verb, as a shell reads it.
 func (q Question) ExampleCommand(verb, workflowID string) string {
-	return fmt.Sprintf("fukkyu %s %s --question %d --by %s", verb, workflowID, q.Number, q.firstName())
+	command := fmt.Sprintf("fukkyu %s %s --question %d --by %s", verb, quoted(workflowID), q.Number, quoted(q.firstName()))
+	if verb == "skip" { // which is not taken without a reason
+		command += " --comment WHY"
+	}
+	return command
+}
+
+// quoted is a text as one word of a shell.
+func quoted(text string) string {
+	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./:@", r) }
+	if text != "" && strings.TrimFunc(text, plain) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func (q Question) firstName() string {

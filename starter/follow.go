@@ -25,23 +25,20 @@ const (
 	silence = 5 * time.Second
 )
 
-// follower prints what happens in a run, and its report in the end.
+// follower shows a person what happens in a run, until it ends.
 type follower struct {
-	session    *session
 	connection client.Client
 	run        client.WorkflowRun
-	approveAs  string
-	talk       io.Writer
+	display    display
+	approveAs  string // who agreed in advance
 
-	printed  int       // entries of the timeline
-	asked    int       // the question that was shown last
 	approved int       // the question that was answered last in advance
 	heard    time.Time // when a worker answered last
 	told     string    // who does not, as the person was told last
 }
 
-// toTheEnd follows the run until it ends, or until the person has seen enough.
-func (f *follower) toTheEnd(ctx context.Context, out io.Writer) error {
+// follow shows the run until it has ended, and returns its report. Ended by the context it says that the run goes on.
+func (f *follower) follow(ctx context.Context) (report.Report, error) {
 	ended := make(chan error, 1)
 	var final report.Report
 	go func() { ended <- f.await(ctx, &final) }()
@@ -52,11 +49,15 @@ func (f *follower) toTheEnd(ctx context.Context, out io.Writer) error {
 		select {
 		case err := <-ended:
 			if ctx.Err() != nil {
-				return f.detached()
+				return report.Report{}, f.detached()
 			}
-			return f.conclude(final, err, out)
+			if err != nil {
+				return report.Report{}, endedBy(err)
+			}
+			f.display.show(final)
+			return final, nil
 		case <-ctx.Done():
-			return f.detached()
+			return report.Report{}, f.detached()
 		case <-ticker.C:
 			f.look(ctx)
 		}
@@ -93,10 +94,10 @@ func away(err error) bool {
 
 func (f *follower) detached() error {
 	id := f.run.GetID()
-	return &exit{code: exitWaiting, err: fmt.Errorf("stopped watching, the run goes on; see fukkyu status %s, stop it with fukkyu abort %s --by NAME", id, id)}
+	return &exit{code: exitWaiting, err: fmt.Errorf("stopped watching, the run goes on; come back with fukkyu watch %s, stop it with fukkyu abort %s --by NAME", id, id)}
 }
 
-// look asks the run how it stands and prints what is new.
+// look asks the run how it stands, and shows it.
 func (f *follower) look(ctx context.Context) {
 	asking, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -108,7 +109,7 @@ func (f *follower) look(ctx context.Context) {
 		return
 	}
 	f.heard, f.told = time.Now(), ""
-	f.printNew(now)
+	f.display.show(now)
 	f.answerInAdvance(ctx, now)
 }
 
@@ -121,31 +122,8 @@ func (f *follower) tellSilence(ctx context.Context, err error) {
 		who, line = "Temporal", "Temporal does not answer; the run goes on when it is back"
 	}
 	if who != f.told && ctx.Err() == nil {
-		fmt.Fprintln(f.talk, line)
+		f.display.silence(line)
 		f.told = who
-	}
-}
-
-func (f *follower) printNew(now report.Report) {
-	for _, entry := range now.Timeline[min(f.printed, len(now.Timeline)):] {
-		where := ""
-		if entry.Step != "" {
-			where = entry.Step + ": "
-		}
-		fmt.Fprintf(f.talk, "%8.3fs  %s%s\n", entry.At.Sub(now.Clocks.Declared).Seconds(), where, entry.Text)
-	}
-	f.printed = len(now.Timeline)
-	if question := now.Question; question != nil && question.Number > f.asked {
-		f.asked = question.Number
-		fmt.Fprint(f.talk, question.Text+"\n")
-		for _, fact := range question.Facts {
-			fmt.Fprintf(f.talk, "    %s: %s\n", fact.Name, fact.Value)
-		}
-		if f.approveAs == "" {
-			for _, verb := range question.Answers {
-				fmt.Fprintf(f.talk, "    %s\n", question.ExampleCommand(verb, now.WorkflowID))
-			}
-		}
 	}
 }
 
@@ -158,24 +136,20 @@ func (f *follower) answerInAdvance(ctx context.Context, now report.Report) {
 	f.approved = question.Number
 	decision := runbook.Decision{Question: question.Number, By: f.approveAs, Comment: "agreed in advance (--approve-as)"}
 	if _, err := deliver(ctx, f.connection, f.run.GetID(), runbook.Approve, decision); err != nil {
-		fmt.Fprintf(f.talk, "the approval of %s was not taken: %s\n", f.approveAs, err)
+		f.display.tell(fmt.Sprintf("the approval of %s was not taken: %s", f.approveAs, err))
 	}
 }
 
-// conclude prints the report and turns the outcome into the exit code.
-func (f *follower) conclude(final report.Report, err error, out io.Writer) error {
-	if err != nil {
-		return ended(err)
-	}
-	f.printNew(final)
-	if err := f.session.print(out, final); err != nil {
+// conclude prints the report of a run that has ended and turns its outcome into the exit code.
+func (s *session) conclude(out io.Writer, final report.Report) error {
+	if err := s.print(out, final); err != nil {
 		return err
 	}
 	return outcomeExit(final)
 }
 
-// ended turns the error of a run into ours.
-func ended(err error) error {
+// endedBy turns the error of a run into ours.
+func endedBy(err error) error {
 	var application *temporal.ApplicationError
 	var closed *temporal.WorkflowExecutionError
 	var terminated *temporal.TerminatedError

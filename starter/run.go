@@ -81,7 +81,7 @@ func (s *session) rehearseCommand() *cobra.Command {
 type runFlags struct {
 	database, by, reason, plan, impact, workflowID, approveAs, to string
 	overrides                                                     []string
-	resume, detach                                                bool
+	resume, detach, plain                                         bool
 }
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
@@ -89,7 +89,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	start := fmt.Sprintf("  fukkyu %s %s --database shodo --by yuki", verbOf(mode), offer.Name)
 	command := &cobra.Command{
 		Use: offer.Name, Short: offer.short,
-		Long:    offer.long + "\n\nCtrl-C only stops watching: the run goes on. To stop the run, use fukkyu abort.",
+		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",
 		Example: fmt.Sprintf("%s --reason %q\n%s --detach", start, offer.reason, start),
 		Args:    noArguments,
 		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, mode, f) },
@@ -104,6 +104,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	flags.BoolVar(&f.resume, "continue", false, "continue a recovery that stopped after its promotion")
 	flags.StringVar(&f.workflowID, "workflow-id", "", "workflow ID instead of the usual one")
 	flags.BoolVar(&f.detach, "detach", false, "do not wait for the end")
+	flags.BoolVar(&f.plain, "plain", false, plainHelp)
 	if mode == runbook.Live {
 		flags.StringVar(&f.approveAs, "approve-as", "", "answer this run's approvals at once in this person's name, who agreed in advance")
 	}
@@ -179,15 +180,14 @@ func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, 
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case errors.As(err, &running):
-		return refused("%s is running already; watch it with: fukkyu status %s", id, id)
+		return refused("%s is running already; watch it with: fukkyu watch %s", id, id)
 	case err != nil:
 		return fmt.Errorf("start %s: %w", id, err)
 	}
 	fmt.Fprintf(command.ErrOrStderr(), "started %s, run %s\n", run.GetID(), run.GetRunID())
 	if f.detach {
-		fmt.Fprintf(command.ErrOrStderr(), "watch it with: fukkyu status %s\n", run.GetID())
+		fmt.Fprintf(command.ErrOrStderr(), "watch it with: fukkyu watch %s\n", run.GetID())
 		return &exit{code: exitWaiting, err: errors.New("")}
 	}
-	follower := &follower{session: s, connection: connection, run: run, approveAs: f.approveAs, talk: command.ErrOrStderr()}
-	return follower.toTheEnd(command.Context(), command.OutOrStdout())
+	return s.watchRun(command, connection, run, watchFlags{plain: f.plain, approveAs: f.approveAs})
 }

@@ -98,8 +98,8 @@ func TestOutcomeExit_SaysToScriptsWhatTheReportSaysToPeople(t *testing.T) {
 func TestCodeOf_ErrorsHoweverWrapped(t *testing.T) {
 	require.Equal(t, exitUnreachable, codeOf(fmt.Errorf("list: %w", &temporalclient.Unreachable{Cause: context.DeadlineExceeded})))
 	require.Equal(t, exitUsage, codeOf(fmt.Errorf("read: %w", plan.Errors{{Message: "wrong"}})))
-	require.Equal(t, exitRefused, codeOf(ended(runbook.Refuse("no"))))
-	require.Equal(t, exitIncomplete, codeOf(ended(fmt.Errorf("run: %w", &temporal.TerminatedError{}))))
+	require.Equal(t, exitRefused, codeOf(endedBy(runbook.Refuse("no"))))
+	require.Equal(t, exitIncomplete, codeOf(endedBy(fmt.Errorf("run: %w", &temporal.TerminatedError{}))))
 	require.Equal(t, exitFailed, codeOf(errors.New("anything")))
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 )
@@ -111,6 +113,20 @@ func (s *session) workflowOf(ctx context.Context, connection client.Client, args
 	return "", usage("%d recoveries are running; name one: %s", len(found), strings.Join(names, ", "))
 }
 
+// runOf is the newest run of a workflow, and whether it goes on. Temporal knows that without a worker.
+func runOf(ctx context.Context, connection client.Client, id string) (run client.WorkflowRun, running bool, err error) {
+	described, err := connection.DescribeWorkflowExecution(ctx, id, "")
+	var unknown *serviceerror.NotFound
+	switch {
+	case errors.As(err, &unknown):
+		return nil, false, refused("no recovery %s: %s; see fukkyu list", id, brief(err))
+	case err != nil:
+		return nil, false, fmt.Errorf("ask Temporal for %s: %w", id, err)
+	}
+	info := described.GetWorkflowExecutionInfo()
+	return connection.GetWorkflow(ctx, id, info.GetExecution().GetRunId()), info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
 func (s *session) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status [WORKFLOW]", Short: "Show how a run stands: its steps, its question, how to answer it",
@@ -139,14 +155,14 @@ func (s *session) withReport(command *cobra.Command, args []string, use func(rep
 	if err != nil {
 		return err
 	}
-	described, err := connection.DescribeWorkflowExecution(command.Context(), id, "")
+	run, running, err := runOf(command.Context(), connection, id)
 	if err != nil {
-		return refused("no recovery %s: %s; see fukkyu list", id, brief(err))
+		return err
 	}
-	if described.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if !running {
 		var final report.Report
-		if err := connection.GetWorkflow(command.Context(), id, "").Get(command.Context(), &final); err != nil {
-			return ended(err)
+		if err := run.Get(command.Context(), &final); err != nil {
+			return endedBy(err)
 		}
 		return use(final)
 	}
