@@ -77,7 +77,9 @@ func (q Question) ExampleCommand(verb, workflowID string) string {
 
 // quoted is a text as one word of a shell.
 func quoted(text string) string {
-	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./:@", r) }
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./:@", r)
+	}
 	if text != "" && strings.TrimFunc(text, plain) == "" {
 		return text
 	}
