@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,8 +43,12 @@ func openBrowser(t *testing.T) *browser {
 	require.NoError(t, err)
 	in, answers, err := os.Pipe()
 	require.NoError(t, err)
+	// Not t.TempDir: children of the browser may still write for a moment after it has ended, which is no failure of the test.
+	profile, err := os.MkdirTemp("", "browser-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	command := exec.CommandContext(t.Context(), path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-		"--no-first-run", "--disable-background-networking", "--user-data-dir="+filepath.Join(t.TempDir(), "profile"), "--remote-debugging-pipe", "about:blank")
+		"--no-first-run", "--disable-background-networking", "--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	command.ExtraFiles = []*os.File{theirs, answers} // 3: it reads, 4: it writes
 	require.NoError(t, command.Start())
 	require.NoError(t, theirs.Close())
