@@ -124,6 +124,9 @@ func (c Clocks) Moments() []Clock {
 	}
 }
 
+// Words are those of a command: a line is broken between them and not at the hyphens of a flag.
+func (page) Words(command string) []string { return strings.Split(command, " ") }
+
 // Commands answer the open question, one for each answer.
 func (p page) Commands() []string {
 	if p.Question == nil {

@@ -108,8 +108,9 @@ func TestHTML_AnEmptyReport_IsAPageThatInventsNothing(t *testing.T) {
 func TestHTML_ARunThatGoesOn_ShowsItsQuestionAndTheTimeThatRuns(t *testing.T) {
 	going := asking()
 	got := page(t, going, report.English)
-	requireOn(t, got, "fukkyu approve database-failover/shodo --question 1 --by aiko")
-	requireOn(t, got, "fukkyu reject database-failover/shodo --question 1 --by aiko")
+	commands := regexp.MustCompile(`</?span>`).ReplaceAllString(got, "")
+	requireOn(t, commands, "<code class=\"command\">fukkyu approve database-failover/shodo --question 1 --by aiko</code>")
+	requireOn(t, commands, "<code class=\"command\">fukkyu reject database-failover/shodo --question 1 --by aiko</code>")
 	requireOn(t, got, "10 min <small>so far</small>") // since the impact began
 	requireOn(t, got, "as of 2026-11-23 03:10:00.000 UTC")
 	require.Regexp(t, `class="row step asking open"`, got)
