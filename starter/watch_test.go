@@ -43,7 +43,9 @@ func (o openRuns) DescribeWorkflowExecution(_ context.Context, id, _ string) (*w
 	return nil, serviceerror.NewNotFound("workflow not found")
 }
 
-func (openRuns) GetWorkflow(context.Context, string, string) client.WorkflowRun { return &scriptedRun{} }
+func (openRuns) GetWorkflow(context.Context, string, string) client.WorkflowRun {
+	return &scriptedRun{}
+}
 
 func TestWorkflowOf_NoName_IsTheOnlyOpenRunOrSaysWhichThereAre(t *testing.T) {
 	s := &session{}
