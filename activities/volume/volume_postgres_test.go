@@ -251,7 +251,7 @@ func TestRejoin_RowsThatOnlyTheFormerPrimaryHas_AreInTheLedgerAndItFollowsItsSuc
 	rewound := b.rewind()
 	require.True(t, rewound.Done, rewound.Seen)
 	b.giveBack()
-	require.Equal(t, "100,1000", b.former.Query("SELECT (SELECT count(*) FROM accounts WHERE name = 'shared') || ',' || max(id) FROM accounts"))
+	b.former.Await("the rows of its successor", "SELECT (SELECT count(*) FROM accounts WHERE name = 'shared') || ',' || max(id) FROM accounts", "100,1000")
 	entries := b.entries(ledger)
 	require.Equal(t, []string{"changed", "copied", "copied", "in a subtransaction", "lost", "lost too"}, names(entries, "public.accounts"))
 	require.Equal(t, []string{"odd"}, names(entries, `public.odd "name"`))
@@ -270,7 +270,7 @@ func TestRejoin_NothingWasLost_TheLedgerIsEmptyAndTheRewindCostsNothing(t *testi
 	require.Empty(t, found.Incomplete)
 	require.True(t, b.rewind().Done)
 	b.giveBack()
-	require.Equal(t, "101", b.former.Query("SELECT count(*) FROM accounts"))
+	b.former.Await("the rows of its successor", "SELECT count(*) FROM accounts", "101")
 }
 
 // Each activity is called again as by a worker that took over, and the pod is replaced between them.
@@ -359,13 +359,14 @@ func TestRejoin_OfAnotherSystem_CannotBeRewound(t *testing.T) {
 	b := newBench(t)
 	b.former.Stop()
 	stranger := filepath.Join(b.estate.Folder(), "stranger")
-	require.NoError(t, b.estate.Command(t.Context(), "initdb", "--no-sync", "--username="+pgtest.User, "--wal-segsize=1", "--data-checksums", "--pgdata="+stranger).Run())
+	said, err := b.estate.Command(t.Context(), "initdb", "--no-sync", "--username="+pgtest.User, "--wal-segsize=1", "--data-checksums", "--pgdata="+stranger).CombinedOutput()
+	require.NoError(t, err, string(said))
 	require.NoError(t, os.RemoveAll(b.former.Data()))
 	require.NoError(t, os.Rename(stranger, b.former.Data()))
 	b.promote()
 	contents := b.inspect()
 	require.NotEqual(t, b.successor.Query("SELECT system_identifier FROM pg_control_system()"), contents.SystemID)
-	_, err := b.TakeData(t.Context(), volume.TakeDataParams{Place: b.place})
+	_, err = b.TakeData(t.Context(), volume.TakeDataParams{Place: b.place})
 	require.NoError(t, err)
 	require.Contains(t, b.rewind().Impossible, "different systems")
 }
