@@ -59,10 +59,19 @@ func giveAway(t testing.TB, folder string) {
 
 // Command prepares a program to be run as the servers' user, with PostgreSQL's programs first on its path.
 func (e *Estate) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	// Looked up here, because the machine may have programs of another version on its own path.
+	if path := filepath.Join(e.programs.folder, name); exists(path) {
+		name = path
+	}
 	command := exec.CommandContext(ctx, name, arguments...)
 	command.Env = append(command.Env, e.programs.environment...)
 	command.Env = append(command.Env, "PATH="+e.programs.folder+":"+os.Getenv("PATH"))
 	command.Dir = "/"
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential()}
 	return command
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
