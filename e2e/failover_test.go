@@ -71,7 +71,7 @@ func TestFailover_SecondRunAtTheSameTime_IsRefusedAndNamesTheHolder(t *testing.T
 	do(t, "break", "power-off", "primary")
 	detached(t)
 	awaitQuestion(t)
-	require.Contains(t, refused(t), "fukkyu status "+failoverID)
+	require.Contains(t, refused(t), "fukkyu watch "+failoverID)
 	require.Contains(t, refused(t, "--workflow-id", "another"), "a recovery of database shodo is running: "+failoverID)
 	abort(t)
 	require.Equal(t, report.RolledBack, awaitEnd(t).Outcome)
