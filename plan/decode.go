@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -93,7 +94,11 @@ func parentOf(path string) string {
 	return ""
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType    = reflect.TypeFor[time.Duration]()
+	textType        = reflect.TypeFor[Text]()
+	unmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
 
 // value reads one node into a Go value of its kind.
 func (d *document) value(node ast.Node, into reflect.Value, path string) {
@@ -103,6 +108,10 @@ func (d *document) value(node ast.Node, into reflect.Value, path string) {
 	switch {
 	case into.Type() == durationType:
 		d.duration(node, into, path)
+	case into.Addr().Type().Implements(unmarshalerType):
+		d.written(node, into, path)
+	case into.Type() == textType:
+		d.text(node, into, path)
 	case into.Kind() == reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
 		d.value(node, into.Elem(), path)
@@ -176,6 +185,30 @@ func (d *document) duration(node ast.Node, into reflect.Value, path string) {
 		return
 	}
 	into.SetInt(int64(parsed))
+}
+
+// written reads a value that knows how it is written.
+func (d *document) written(node ast.Node, into reflect.Value, path string) {
+	var text string
+	errors := len(d.errors)
+	d.scalar(node, reflect.ValueOf(&text).Elem(), path)
+	if len(d.errors) > errors {
+		return
+	}
+	if err := into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+		d.fail(node, path, "%s", err)
+	}
+}
+
+// text reads one text for every language, or one for each.
+func (d *document) text(node ast.Node, into reflect.Value, path string) {
+	if _, isMapping := node.(ast.MapNode); isMapping {
+		d.structure(node, into, path)
+		return
+	}
+	var text string
+	d.scalar(node, reflect.ValueOf(&text).Elem(), path)
+	into.Set(reflect.ValueOf(Said(text)))
 }
 
 func (d *document) scalar(node ast.Node, into reflect.Value, path string) {

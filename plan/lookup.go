@@ -1,7 +1,5 @@
 package plan
 
-import "slices"
-
 // Database finds a database of the plan by its name.
 func (p Plan) Database(name string) (Database, bool) {
 	for _, database := range p.Databases {
@@ -27,27 +25,6 @@ func (p Plan) serviceNames() []string {
 		names = append(names, service.Name)
 	}
 	return names
-}
-
-func (p Plan) roles() []string {
-	var roles []string
-	for _, person := range p.People {
-		if person.Role != "" && !slices.Contains(roles, person.Role) {
-			roles = append(roles, person.Role)
-		}
-	}
-	return roles
-}
-
-// holders counts the people who have one of the roles.
-func (p Plan) holders(roles []string) int {
-	count := 0
-	for _, person := range p.People {
-		if slices.Contains(roles, person.Role) {
-			count++
-		}
-	}
-	return count
 }
 
 // Power is the power service of a region; false when the site has none there.

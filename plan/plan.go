@@ -13,22 +13,20 @@ type Plan struct {
 	Regions    []string   `yaml:"regions" json:"regions"`
 	Namespace  string     `yaml:"namespace" json:"namespace"` // Kubernetes namespace of everything below
 	Objectives Objectives `yaml:"objectives" json:"objectives"`
-	People     []Person   `yaml:"people" json:"people"`
-	Databases  []Database `yaml:"databases" json:"databases"`
-	Services   []Service  `yaml:"services" json:"services"`
-	Runbooks   Runbooks   `yaml:"runbooks" json:"runbooks"`
+	// Teams are groups of people that are called as one.
+	Teams  []Team   `yaml:"teams,omitempty" json:"teams,omitempty"`
+	People []Person `yaml:"people" json:"people"`
+	// Escalation is the ladder by which more people learn of a disaster, in its order.
+	Escalation []EscalationLevel `yaml:"escalation" json:"escalation"`
+	Databases  []Database        `yaml:"databases" json:"databases"`
+	Services   []Service         `yaml:"services" json:"services"`
+	Runbooks   Runbooks          `yaml:"runbooks" json:"runbooks"`
 }
 
 // Objectives are what recovery is measured against.
 type Objectives struct {
 	RTO time.Duration `yaml:"rto" json:"rto"` // longest time without service
 	RPO time.Duration `yaml:"rpo" json:"rpo"` // longest stretch of acknowledged writes that may be lost
-}
-
-// Person can be asked. Name is what they sign decisions with.
-type Person struct {
-	Name string `yaml:"name" json:"name"`
-	Role string `yaml:"role" json:"role"`
 }
 
 // Database is a PostgreSQL primary with streaming replicas, run as StatefulSets.

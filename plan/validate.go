@@ -31,6 +31,11 @@ func (c checker) required(path, value string) {
 	}
 }
 
+// text reports a text that is missing in every language.
+func (c checker) text(path string, value Text) {
+	c.required(path, value.EN+value.JA)
+}
+
 // said reports a field that was left out although its zero value means something, which nobody should get by forgetting it.
 func (c checker) said(path, valid string) {
 	if _, there := c.places[path]; !there {
@@ -87,6 +92,7 @@ func (p Plan) validate(read *document) {
 	c.positive("objectives.rto", p.Objectives.RTO)
 	c.positive("objectives.rpo", p.Objectives.RPO)
 	p.validatePeople(c)
+	p.validateEscalation(c)
 	if len(p.Databases) == 0 {
 		c.wrong("databases", "missing: name at least one database")
 	}
@@ -99,19 +105,6 @@ func (p Plan) validate(read *document) {
 	p.validateServices(c)
 	p.Runbooks.DatabaseFailover.validate(c, "runbooks.database-failover", p)
 	p.Runbooks.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
-}
-
-func (p Plan) validatePeople(c checker) {
-	if len(p.People) == 0 {
-		c.wrong("people", "missing: name those who may decide")
-	}
-	seen := map[string]bool{}
-	for i, person := range p.People {
-		path := fmt.Sprintf("people[%d]", i)
-		c.required(path+".name", person.Name)
-		c.required(path+".role", person.Role)
-		c.unique(path+".name", person.Name, seen)
-	}
 }
 
 func (d Database) validate(c checker, path string, p Plan) {
