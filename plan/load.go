@@ -24,6 +24,7 @@ func Parse(file string, data []byte) (Pinned, error) {
 	if len(read.errors) == 0 || len(read.places) > 0 {
 		plan.validate(read)
 	}
+	plan.applyDefaults()
 	digest := sha256.Sum256(data)
 	return Pinned{Plan: plan, Hash: "sha256:" + hex.EncodeToString(digest[:])}, read.errors.orNil()
 }

@@ -80,6 +80,7 @@ type Service struct {
 type Runbooks struct {
 	DatabaseFailover   DatabaseFailover   `yaml:"database-failover" json:"database-failover"`
 	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
+	Rejoin             Rejoin             `yaml:"rejoin,omitempty" json:"rejoin,omitzero"`
 }
 
 // DatabaseFailover is the policy for replacing a dead primary.
@@ -94,11 +95,18 @@ type DatabaseFailover struct {
 
 // DatabaseSwitchover is the policy for letting a replica take over from a healthy primary.
 type DatabaseSwitchover struct {
-	// CatchUp is how long the replica may take to catch up before anything is changed.
-	CatchUp time.Duration `yaml:"catchUp" json:"catchUp"`
-	// WriteGap is how long the shutdown and its proof may take while nobody can write. After it the old primary is started again.
-	WriteGap time.Duration `yaml:"writeGap" json:"writeGap"`
+	// CatchUp is how long the replica may take to catch up before anything is changed; 1m without it.
+	CatchUp time.Duration `yaml:"catchUp,omitempty" json:"catchUp"`
+	// WriteGap is how long the shutdown and its proof may take while nobody can write; 5s without it. After it the old primary is
+	// started again.
+	WriteGap time.Duration `yaml:"writeGap,omitempty" json:"writeGap"`
 	Approval Approval      `yaml:"approval" json:"approval"`
+}
+
+// Rejoin is the policy for bringing a former primary back as a replica. Without it nobody is asked: rows that only the former
+// primary has are kept before anything is changed.
+type Rejoin struct {
+	Approval Approval `yaml:"approval" json:"approval"`
 }
 
 // Approval says who must agree before a step that cannot be taken lightly.
@@ -106,8 +114,8 @@ type Approval struct {
 	// Needed is how many different people must agree. 0: nobody is asked, the plan has decided, and the report says so.
 	Needed int `yaml:"needed" json:"needed"`
 	// From lists the roles whose holders may answer.
-	From       []string   `yaml:"from" json:"from"`
-	Unanswered Unanswered `yaml:"unanswered" json:"unanswered"`
+	From       []string   `yaml:"from,omitempty" json:"from"`
+	Unanswered Unanswered `yaml:"unanswered,omitempty" json:"unanswered"`
 }
 
 // Unanswered is what happens to a question that nobody answers.

@@ -38,14 +38,26 @@ func (c checker) text(path string, value Text) {
 
 // said reports a field that was left out although its zero value means something, which nobody should get by forgetting it.
 func (c checker) said(path, valid string) {
-	if _, there := c.places[path]; !there {
+	if !c.isSaid(path) {
 		c.wrong(path, "missing: %s", valid)
 	}
+}
+
+func (c checker) isSaid(path string) bool {
+	_, there := c.places[path]
+	return there
 }
 
 func (c checker) positive(path string, value time.Duration) {
 	if value <= 0 {
 		c.wrong(path, "missing, or not longer than 0")
+	}
+}
+
+// positiveIfSaid is for durations with a default.
+func (c checker) positiveIfSaid(path string, value time.Duration) {
+	if c.isSaid(path) {
+		c.positive(path, value)
 	}
 }
 
@@ -105,6 +117,9 @@ func (p Plan) validate(read *document) {
 	p.validateServices(c)
 	p.Runbooks.DatabaseFailover.validate(c, "runbooks.database-failover", p)
 	p.Runbooks.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
+	if c.isSaid("runbooks.rejoin") {
+		p.Runbooks.Rejoin.Approval.validate(c, "runbooks.rejoin.approval", p)
+	}
 }
 
 func (d Database) validate(c checker, path string, p Plan) {
@@ -177,8 +192,8 @@ func (f DatabaseFailover) validate(c checker, path string, p Plan) {
 }
 
 func (s DatabaseSwitchover) validate(c checker, path string, p Plan) {
-	c.positive(path+".catchUp", s.CatchUp)
-	c.positive(path+".writeGap", s.WriteGap)
+	c.positiveIfSaid(path+".catchUp", s.CatchUp)
+	c.positiveIfSaid(path+".writeGap", s.WriteGap)
 	s.Approval.validate(c, path+".approval", p)
 }
 
