@@ -93,12 +93,27 @@ func (e Estate) NodeOf(ctx context.Context, pod string) (string, error) {
 	return strings.TrimSpace(node), err
 }
 
-// AwaitMachines returns when every machine is Ready.
+// AwaitMachines returns when every machine is Ready and has said so since: one that was off for a few seconds only still counts
+// as Ready until Kubernetes notices.
 func (e Estate) AwaitMachines(ctx context.Context) error {
+	since := time.Now()
 	return Await(ctx, "Ready machines", machinesPatience, func() (bool, string) {
 		nodes, err := e.Kubectl(ctx, "get", "nodes", "--no-headers")
-		return err == nil && nodes != "" && !strings.Contains(nodes, "NotReady"), nodes
+		if err != nil {
+			return false, err.Error()
+		}
+		beats, err := e.Kubectl(ctx, "get", "leases", "--namespace", "kube-node-lease", "-o", "jsonpath={.items[*].spec.renewTime}")
+		return err == nil && !strings.Contains(nodes, "NotReady") && allAfter(strings.Fields(beats), since), nodes + beats
 	})
+}
+
+func allAfter(moments []string, since time.Time) bool {
+	for _, moment := range moments {
+		if at, err := time.Parse(time.RFC3339Nano, moment); err != nil || at.Before(since) {
+			return false
+		}
+	}
+	return len(moments) > 0
 }
 
 // Acknowledged are the numbers of the writes that the referee had acknowledged.
