@@ -4,29 +4,41 @@
 // the business of a Site. Both are read from strict YAML: what the reader does not know is an error.
 package plan
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Plan is one disaster-recovery plan.
 type Plan struct {
-	Name       string     `yaml:"plan" json:"plan"`
-	Version    string     `yaml:"version" json:"version"`
+	Name    string `yaml:"plan" json:"plan"`
+	Version string `yaml:"version" json:"version"`
+	// Edition is who answers for this version of the plan, and when it is reviewed.
+	Edition    Edition    `yaml:"edition,omitempty" json:"edition,omitzero"`
 	Regions    []string   `yaml:"regions" json:"regions"`
 	Namespace  string     `yaml:"namespace" json:"namespace"` // Kubernetes namespace of everything below
 	Objectives Objectives `yaml:"objectives" json:"objectives"`
+	// Tiers say what is recovered first.
+	Tiers []Tier `yaml:"tiers,omitempty" json:"tiers,omitempty"`
+	// Scenarios are the disasters that the plan is prepared for: the scenario matrix.
+	Scenarios []Scenario `yaml:"scenarios,omitempty" json:"scenarios,omitempty"`
+	// Backups are how data is kept safe.
+	Backups []Backup `yaml:"backups,omitempty" json:"backups,omitempty"`
 	// Teams are groups of people that are called as one.
 	Teams  []Team   `yaml:"teams,omitempty" json:"teams,omitempty"`
 	People []Person `yaml:"people" json:"people"`
 	// Escalation is the ladder by which more people learn of a disaster, in its order.
 	Escalation []EscalationLevel `yaml:"escalation" json:"escalation"`
-	Databases  []Database        `yaml:"databases" json:"databases"`
-	Services   []Service         `yaml:"services" json:"services"`
-	Runbooks   Runbooks          `yaml:"runbooks" json:"runbooks"`
-}
-
-// Objectives are what recovery is measured against.
-type Objectives struct {
-	RTO time.Duration `yaml:"rto" json:"rto"` // longest time without service
-	RPO time.Duration `yaml:"rpo" json:"rpo"` // longest stretch of acknowledged writes that may be lost
+	Contacts   Contacts          `yaml:"contacts,omitempty" json:"contacts,omitzero"`
+	Drills     Drills            `yaml:"drills,omitempty" json:"drills,omitzero"`
+	PostMortem PostMortem        `yaml:"postMortem,omitempty" json:"postMortem,omitzero"`
+	// Tools are what people need at hand.
+	Tools []Tool `yaml:"tools,omitempty" json:"tools,omitempty"`
+	// References are documents that the plan relies on.
+	References []Reference `yaml:"references,omitempty" json:"references,omitempty"`
+	Databases  []Database  `yaml:"databases" json:"databases"`
+	Services   []Service   `yaml:"services" json:"services"`
+	Runbooks   Runbooks    `yaml:"runbooks" json:"runbooks"`
 }
 
 // Database is a PostgreSQL primary with streaming replicas, run as StatefulSets.
@@ -82,6 +94,9 @@ type Runbooks struct {
 	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
 	Rejoin             Rejoin             `yaml:"rejoin,omitempty" json:"rejoin,omitzero"`
 }
+
+// runbookNames are the scenarios that a plan can have a policy for: what may be named as a runbook.
+func runbookNames() []string { return fieldsOf(reflect.TypeFor[Runbooks]()).names }
 
 // DatabaseFailover is the policy for replacing a dead primary.
 type DatabaseFailover struct {
