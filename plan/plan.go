@@ -4,6 +4,8 @@
 // the business of a Site. Both are read from strict YAML: what the reader does not know is an error.
 package plan
 
+//go:generate go test -run TestSchema . -update
+
 import (
 	"reflect"
 	"time"
@@ -43,13 +45,13 @@ type Plan struct {
 
 // Database is a PostgreSQL primary with streaming replicas, run as StatefulSets.
 type Database struct {
-	Name      string   `yaml:"name" json:"name"`           // what people type
-	Region    string   `yaml:"region" json:"region"`       // where its StatefulSets run
-	Catalog   string   `yaml:"catalog" json:"catalog"`     // database inside the server that checks connect to
-	Port      int      `yaml:"port" json:"port"`           // TCP port of every instance
-	Primary   string   `yaml:"primary" json:"primary"`     // StatefulSet that holds the primary in normal times
-	Replicas  []string `yaml:"replicas" json:"replicas"`   // StatefulSets that hold replicas in normal times
-	Container string   `yaml:"container" json:"container"` // container of the server in its pods
+	Name      string   `yaml:"name" json:"name"`                                      // what people type
+	Region    string   `yaml:"region" json:"region"`                                  // where its StatefulSets run
+	Catalog   string   `yaml:"catalog" json:"catalog"`                                // database inside the server that checks connect to
+	Port      int      `yaml:"port" json:"port" jsonschema:"minimum=1,maximum=65535"` // TCP port of every instance
+	Primary   string   `yaml:"primary" json:"primary"`                                // StatefulSet that holds the primary in normal times
+	Replicas  []string `yaml:"replicas" json:"replicas"`                              // StatefulSets that hold replicas in normal times
+	Container string   `yaml:"container" json:"container"`                            // container of the server in its pods
 	// Service is the Kubernetes Service by which applications reach the primary. Its selector names one pod.
 	Service string `yaml:"service" json:"service"`
 	// Role is the ConfigMap that names the pod which may be primary: the object a start gate obeys.
@@ -60,16 +62,16 @@ type Database struct {
 	Durability Durability `yaml:"durability,omitempty" json:"durability,omitzero"`
 	// Canary is the write that proves, through the application, that the database serves again.
 	Canary    Canary  `yaml:"canary" json:"canary"`
-	Integrity []Query `yaml:"integrity" json:"integrity"`
+	Integrity []Query `yaml:"integrity,omitempty" json:"integrity"`
 }
 
 // Canary is one write and its reading back through an application. `{number}` in Body, Write and Read is replaced by a
 // number that is the same for every attempt of one run, so that repeating it is harmless.
 type Canary struct {
-	Service string `yaml:"service" json:"service"` // a service of the plan
-	Write   string `yaml:"write" json:"write"`     // path of the POST
-	Body    string `yaml:"body" json:"body"`       // JSON of the POST
-	Read    string `yaml:"read" json:"read"`       // path of the GET, which answers 2xx only when the row is there
+	Service string `yaml:"service" json:"service"`     // a service of the plan
+	Write   string `yaml:"write" json:"write"`         // path of the POST
+	Body    string `yaml:"body,omitempty" json:"body"` // JSON of the POST
+	Read    string `yaml:"read" json:"read"`           // path of the GET, which answers 2xx only when the row is there
 }
 
 // Query is a question to the database whose answer shows that its contents are sound.
@@ -83,7 +85,7 @@ type Query struct {
 // Service is an application that users notice when it is gone.
 type Service struct {
 	Name       string   `yaml:"name" json:"name"`
-	Tier       int      `yaml:"tier" json:"tier"` // 1 critical, 2 important, 3 standard
+	Tier       int      `yaml:"tier" json:"tier" jsonschema:"minimum=1,maximum=3"` // 1 critical, 2 important, 3 standard
 	Deployment string   `yaml:"deployment" json:"deployment"`
 	Health     []string `yaml:"health" json:"health"` // paths that answer 2xx when the service is well
 }
@@ -127,7 +129,7 @@ type Rejoin struct {
 // Approval says who must agree before a step that cannot be taken lightly.
 type Approval struct {
 	// Needed is how many different people must agree. 0: nobody is asked, the plan has decided, and the report says so.
-	Needed int `yaml:"needed" json:"needed"`
+	Needed int `yaml:"needed" json:"needed" jsonschema:"minimum=0"`
 	// From lists the roles whose holders may answer.
 	From       []string   `yaml:"from,omitempty" json:"from"`
 	Unanswered Unanswered `yaml:"unanswered,omitempty" json:"unanswered"`
@@ -135,8 +137,8 @@ type Approval struct {
 
 // Unanswered is what happens to a question that nobody answers.
 type Unanswered struct {
-	After time.Duration `yaml:"after" json:"after"` // how long it stays visible first
-	Then  string        `yaml:"then" json:"then"`   // proceed, hold or abort; never proceed when data would be lost or a fence is unproven
+	After time.Duration `yaml:"after" json:"after"`                                              // how long it stays visible first
+	Then  string        `yaml:"then" json:"then" jsonschema:"enum=proceed,enum=hold,enum=abort"` // proceed, hold or abort; never proceed when data would be lost or a fence is unproven
 }
 
 // What may stand in Unanswered.Then.
