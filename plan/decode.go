@@ -79,10 +79,14 @@ func (d *document) wrong(path, format string, args ...any) {
 	if slices.ContainsFunc(d.errors, func(known Error) bool { return known.Path == path }) {
 		return
 	}
+	d.failAt(d.placeOf(path), path, format, args...)
+}
+
+// placeOf is where a value stands, or the nearest that it would stand in; nil when nothing is known.
+func (d *document) placeOf(path string) *token.Position {
 	for at := path; ; at = parentOf(at) {
 		if place, found := d.places[at]; found || at == "" {
-			d.failAt(place, path, format, args...)
-			return
+			return place
 		}
 	}
 }
@@ -179,13 +183,24 @@ func (d *document) duration(node ast.Node, into reflect.Value, path string) {
 		d.fail(node, path, "%s is no duration; write it with its unit, for example 30m", kindOf(node))
 		return
 	}
-	parsed, err := time.ParseDuration(text.Value)
+	parsed, err := parseDuration(text.Value)
 	if err != nil {
-		d.fail(node, path, "%q is no duration; write for example 90s, 30m or 1h30m", text.Value)
+		d.fail(node, path, "%q is no duration; write for example 90s, 30m, 1h30m or 30d", text.Value)
 		return
 	}
 	into.SetInt(int64(parsed))
 }
+
+// parseDuration reads a duration as Go writes it, or whole days of 24 hours as in 30d.
+func parseDuration(text string) (time.Duration, error) {
+	if days, inDays := strings.CutSuffix(text, "d"); inDays {
+		number, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(number) * day, err
+	}
+	return time.ParseDuration(text)
+}
+
+const day = 24 * time.Hour
 
 // written reads a value that knows how it is written.
 func (d *document) written(node ast.Node, into reflect.Value, path string) {

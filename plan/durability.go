@@ -10,10 +10,10 @@ const (
 
 // Durability says when PostgreSQL acknowledges a commit. Without it commits are asynchronous.
 type Durability struct {
-	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"` // asynchronous or synchronous
+	Mode string `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"enum=asynchronous,enum=synchronous"` // asynchronous or synchronous
 	// Method is how the replicas that must have a commit are chosen, ANY or FIRST, and Standbys how many of them must. They
 	// become synchronous_standby_names, for example ANY 1 (*).
-	Method   string `yaml:"method,omitempty" json:"method,omitempty"`
+	Method   string `yaml:"method,omitempty" json:"method,omitempty" jsonschema:"enum=ANY,enum=FIRST"`
 	Standbys int    `yaml:"standbys,omitempty" json:"standbys,omitempty"`
 }
 

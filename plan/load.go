@@ -19,6 +19,12 @@ func Load(path string) (Pinned, error) {
 
 // Parse reads and validates a plan. file is only how errors name it.
 func Parse(file string, data []byte) (Pinned, error) {
+	pinned, read := parse(file, data)
+	return pinned, read.errors.orNil()
+}
+
+// parse reads and validates a plan, and keeps where everything stands in it.
+func parse(file string, data []byte) (Pinned, *document) {
 	var plan Plan
 	read := decode(file, data, &plan)
 	if len(read.errors) == 0 || len(read.places) > 0 {
@@ -26,7 +32,7 @@ func Parse(file string, data []byte) (Pinned, error) {
 	}
 	plan.applyDefaults()
 	digest := sha256.Sum256(data)
-	return Pinned{Plan: plan, Hash: "sha256:" + hex.EncodeToString(digest[:])}, read.errors.orNil()
+	return Pinned{Plan: plan, Hash: "sha256:" + hex.EncodeToString(digest[:])}, read
 }
 
 // LoadSite reads and validates a site file against the plan that it is for. The error is Errors, all of them, when the file

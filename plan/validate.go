@@ -101,10 +101,17 @@ func (p Plan) validate(read *document) {
 		c.name(path, region)
 		c.unique(path, region, regions)
 	}
-	c.positive("objectives.rto", p.Objectives.RTO)
-	c.positive("objectives.rpo", p.Objectives.RPO)
+	p.Objectives.validate(c)
+	p.validateEdition(c)
+	p.validateTiers(c)
+	p.validateScenarios(c)
+	p.validateBackups(c)
 	p.validatePeople(c)
 	p.validateEscalation(c)
+	p.validateContacts(c)
+	p.validateDrills(c)
+	p.validatePostMortem(c)
+	p.validateTools(c)
 	if len(p.Databases) == 0 {
 		c.wrong("databases", "missing: name at least one database")
 	}
@@ -174,9 +181,7 @@ func (p Plan) validateServices(c checker) {
 		c.name(path+".name", service.Name)
 		c.unique(path+".name", service.Name, seen)
 		c.name(path+".deployment", service.Deployment)
-		if service.Tier < 1 || service.Tier > 3 {
-			c.wrong(path+".tier", "%d is no tier: 1 critical, 2 important, 3 standard", service.Tier)
-		}
+		c.tier(path+".tier", service.Tier)
 		if len(service.Health) == 0 {
 			c.wrong(path+".health", "missing: name at least one path")
 		}
