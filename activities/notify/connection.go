@@ -42,10 +42,13 @@ func (c *connection) Read(into []byte) (int, error) {
 	return count, err
 }
 
-// Close ends the connection.
+// Close ends the connection, if its context has not done so.
 func (c *connection) Close() error {
 	c.stop()
-	return c.Conn.Close()
+	if err := c.Conn.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // SetDeadline does nothing: the deadline of the context counts.
