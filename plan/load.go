@@ -66,6 +66,9 @@ func (s *Site) resolve(folder string) {
 			region.Power.PasswordFile = under(folder, region.Power.PasswordFile)
 		}
 	}
+	for _, channel := range s.Channels {
+		channel.resolve(folder)
+	}
 }
 
 func under(folder, file string) string {

@@ -16,9 +16,17 @@ const (
 	whole      = 100 * onePercent
 )
 
+// Percents is a share of so many percent.
+func Percents(n int64) Percent { return Percent(n) * onePercent }
+
 // Of is the share of a duration.
 func (p Percent) Of(d time.Duration) time.Duration {
 	return d/whole*time.Duration(p) + d%whole*time.Duration(p)/whole
+}
+
+// ShareOf is the share that a part is of a whole that is not 0, counted in milliseconds.
+func ShareOf(part, of time.Duration) Percent {
+	return Percent(part.Milliseconds() * whole / max(1, of.Milliseconds()))
 }
 
 // String is the share as it is written in a plan.

@@ -8,6 +8,8 @@ type Site struct {
 	// Databases and Services are those of the plan, each where this installation has it.
 	Databases []SiteDatabase `yaml:"databases" json:"databases"`
 	Services  []SiteService  `yaml:"services" json:"services"`
+	// Channels are those that the plan notifies, each bound to what reaches people. All of them, or none: then nobody is told.
+	Channels []SiteChannel `yaml:"channels,omitempty" json:"channels,omitempty"`
 }
 
 // SiteRegion is one region of the plan at this site.

@@ -245,6 +245,7 @@ func (s Site) validate(read *document, p Plan) {
 	}
 	s.validateDatabases(c, p)
 	s.validateServices(c, p)
+	s.validateChannels(c, p)
 }
 
 func (p Power) validate(c checker, path string) {

@@ -154,6 +154,11 @@ var vocabulary = map[string]words{
 	"holds":           {"What holds", "維持されていること"},
 	"missing":         {"What is missing", "残っている問題"},
 	"next":            {"What to do next", "次に行うこと"},
+	"notifications":   {"Who was told", "連絡の記録"},
+	"channel":         {"Channel", "連絡手段"},
+	"level":           {"Level", "レベル"},
+	"forecast":        {"Forecast: service is back at %s, the run ends at %s (UTC), by the pace of earlier runs: %d", "予測: サービス復旧 %s、実行終了 %s（UTC、過去の実行 %d 回に基づく）"},
+	"forecast-of-end": {"Forecast: the run ends at %s (UTC), by the pace of earlier runs: %d", "予測: 実行終了 %s（UTC、過去の実行 %d 回に基づく）"},
 	"record":          {"Everything that happened", "全記録"},
 	"kind":            {"Kind", "種別"},
 
@@ -163,7 +168,7 @@ var vocabulary = map[string]words{
 	"scenario.DatabaseSwitchover": {"Database switchover", "データベースのスイッチオーバー"},
 	"scenario.Rejoin":             {"Rejoin", "旧プライマリの復帰"},
 
-	"mode.live": {"live", "本番"}, "mode.rehearse": {"rehearsal", "予行演習"},
+	"mode.live": {"live", "本番"}, "mode.rehearse": {"rehearsal", "予行演習"}, "mode.drill": {"drill", "演習"},
 
 	"outcome.recovered":          {"Recovered", "復旧"},
 	"outcome.recovered-late":     {"Recovered, later than the objective", "期限を超えて復旧"},
@@ -189,9 +194,14 @@ var vocabulary = map[string]words{
 	"verb.approve": {"approve", "承認"}, "verb.reject": {"reject", "却下"}, "verb.retry": {"retry", "再試行"}, "verb.skip": {"skip", "省略"},
 	"verb.abort": {"abort", "中止"}, "verb.pause": {"pause", "一時停止"}, "verb.resume": {"resume", "再開"},
 
+	"event.trigger": {"call", "呼び出し"}, "event.acknowledge": {"somebody is at it", "対応中"}, "event.resolve": {"over", "終息"},
+
+	"notification.sending": {"under way", "送信中"}, "notification.sent": {"sent", "送信済み"}, "notification.withheld": {"withheld", "送信せず"},
+	"notification.undelivered": {"not delivered", "未達"},
+
 	"identity.claimed": {"claimed", "自己申告"}, "identity.verified": {"verified", "確認済み"},
 
 	"kind.run": {"run", "実行"}, "kind.step": {"step", "手順"}, "kind.guard": {"guard", "ガード"}, "kind.question": {"question", "質問"},
 	"kind.decision": {"decision", "判断"}, "kind.rejected": {"rejected", "不受理"}, "kind.override": {"override", "解除"},
-	"kind.clock": {"clock", "時刻"}, "kind.undo": {"undo", "取り消し"},
+	"kind.clock": {"clock", "時刻"}, "kind.notice": {"notice", "連絡"}, "kind.undo": {"undo", "取り消し"},
 }

@@ -18,6 +18,7 @@ func (r Report) Markdown() string {
 	r.writeSteps(&b)
 	r.writeFacts(&b)
 	r.writeDecisions(&b)
+	r.writeNotifications(&b)
 	writeList(&b, "What holds", r.Holds)
 	writeList(&b, "What is missing", r.Missing)
 	writeList(&b, "What to do next", r.Next)
@@ -67,6 +68,9 @@ func (r Report) writeObjectives(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s |\n", clock.name, moment(clock.at))
 	}
 	b.WriteString("\n")
+	if r.Forecast != nil {
+		fmt.Fprintf(b, "%s\n\n", r.Forecast)
+	}
 }
 
 // measured is never 0 for something that was not measured.
@@ -132,6 +136,21 @@ func (r Report) writeDecisions(b *strings.Builder) {
 		}
 		b.WriteString("\n")
 	}
+}
+
+func (r Report) writeNotifications(b *strings.Builder) {
+	if len(r.Notifications) == 0 {
+		return
+	}
+	b.WriteString("## Who was told\n\n| time | channel | level | event | state | what |\n|---|---|---|---|---|---|\n")
+	for _, told := range r.Notifications {
+		state := string(told.State)
+		if told.Why != "" {
+			state += ": " + told.Why
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", moment(told.At), cell(told.Address()), cell(told.Level), told.Event, cell(state), cell(told.Text))
+	}
+	b.WriteString("\n")
 }
 
 func writeList(b *strings.Builder, title string, lines []string) {

@@ -35,7 +35,12 @@ func sample() report.Report {
 		Overrides: []report.Override{{At: at(1), Guard: "unproven-fence", By: "yuki", Reason: "it burns", Step: "Prove", Said: "nothing proves it"}},
 		Rejected:  []report.Rejected{{At: at(1), Verb: "approve", By: "", Why: "by is missing"}},
 		Timeline:  []report.Entry{{At: at(0), Kind: "run", Text: "asked for"}},
-		Holds:     []string{"applications write"}, Missing: []string{"redundancy"}, Next: []string{"fukkyu run …"},
+		Forecast:  &report.Forecast{Recovered: at(3), Finished: at(6), Runs: 1},
+		Notifications: []report.Notification{
+			{At: at(1), Channel: "chat", Kind: "slack", To: "hooks.example.com", Event: "trigger", Level: "L1", Text: "it | asks", State: report.Sent, Done: at(1)},
+			{At: at(1), Channel: "mail", Event: "trigger", Level: "L1", Text: "it asks", State: report.Undelivered, Why: "no such channel", Done: at(1)},
+		},
+		Holds: []string{"applications write"}, Missing: []string{"redundancy"}, Next: []string{"fukkyu run …"},
 	}
 }
 

@@ -4,7 +4,11 @@
 // It holds facts only; it is made by the engine and by the scenarios, and rendered anywhere.
 package report
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Outcome is how a run ended, in one word.
 type Outcome string
@@ -19,6 +23,11 @@ const (
 	Rehearsed         Outcome = "rehearsed"          // nothing was changed
 	Refused           Outcome = "refused"            // nothing was changed, a guard said never
 )
+
+// ServiceIsBack says whether the run reached what it was for.
+func (o Outcome) ServiceIsBack() bool {
+	return o == Recovered || o == RecoveredLate || o == RecoveredUnproven
+}
 
 // Report is one run of one scenario.
 type Report struct {
@@ -52,6 +61,9 @@ type Report struct {
 	Facts     []Fact     `json:"facts,omitempty"`
 	Timeline  []Entry    `json:"timeline"`
 
+	Forecast      *Forecast      `json:"forecast,omitempty"`      // nil: nothing is known to make one from
+	Notifications []Notification `json:"notifications,omitempty"` // in the order in which they were to be sent
+
 	Holds   []string `json:"holds,omitempty"`   // what stands as it should, when the run stopped early
 	Missing []string `json:"missing,omitempty"` // what does not, redundancy above all
 	Next    []string `json:"next,omitempty"`    // commands that continue
@@ -74,6 +86,58 @@ type Measure struct {
 	Target   time.Duration  `json:"target"`
 	Measured *time.Duration `json:"measured,omitempty"` // nil: not measured
 	How      string         `json:"how,omitempty"`      // how it was measured, or why it was not
+}
+
+// Forecast is when a run will be through if its steps take as long as in earlier runs.
+type Forecast struct {
+	Recovered time.Time `json:"recovered,omitzero"` // service is back; zero once it is
+	Finished  time.Time `json:"finished"`
+	Runs      int       `json:"runs"` // how many earlier runs it is made from
+}
+
+// String is the forecast in a sentence.
+func (f Forecast) String() string {
+	pace := fmt.Sprintf("by the pace of %d earlier runs", f.Runs)
+	if f.Runs == 1 {
+		pace = "by the pace of 1 earlier run"
+	}
+	if f.Recovered.IsZero() {
+		return fmt.Sprintf("Forecast: the run ends at %s, %s", f.Finished.UTC().Format(time.RFC3339), pace)
+	}
+	return fmt.Sprintf("Forecast: service is back at %s and the run ends at %s, %s", f.Recovered.UTC().Format(time.RFC3339), f.Finished.UTC().Format(time.RFC3339), pace)
+}
+
+// NotificationState is what became of a message.
+type NotificationState string
+
+// The states of a message.
+const (
+	Sending     NotificationState = "sending"
+	Sent        NotificationState = "sent"
+	Withheld    NotificationState = "withheld"    // it was not to be sent
+	Undelivered NotificationState = "undelivered" // the channel did not take it
+)
+
+// Notification is what one channel was told of the run.
+type Notification struct {
+	At      time.Time         `json:"at"`
+	Channel string            `json:"channel"` // as the plan names it
+	Kind    string            `json:"kind,omitempty"`
+	To      string            `json:"to,omitempty"` // where it went, without secrets
+	Event   string            `json:"event"`        // trigger, acknowledge or resolve
+	Level   string            `json:"level,omitempty"`
+	Text    string            `json:"text"`
+	State   NotificationState `json:"state"`
+	Why     string            `json:"why,omitempty"` // it was withheld, or not delivered
+	Done    time.Time         `json:"done,omitzero"` // when its state became final
+}
+
+// Address is the channel with where it leads, as far as that is known.
+func (n Notification) Address() string {
+	if n.Kind == "" {
+		return n.Channel
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s (%s %s", n.Channel, n.Kind, n.To)) + ")"
 }
 
 // StepState is how far a step is.
@@ -171,7 +235,7 @@ type Rejected struct {
 // Entry is one line of the timeline.
 type Entry struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind"` // run, step, guard, question, decision, rejected, override, clock, undo
+	Kind string    `json:"kind"` // run, step, guard, question, decision, rejected, override, clock, notice, undo
 	Step string    `json:"step,omitempty"`
 	Text string    `json:"text"`
 }

@@ -64,6 +64,11 @@ func failover() report.Report {
 			{At: after(1960), Kind: "step", Step: "Promote the replica", Text: "postgres-replica-0 is the primary on timeline 2, at 0/5006888"},
 			{At: after(5418), Kind: "run", Text: "recovered: postgres-replica-0 replaced postgres-primary-0 as the primary of database shodo"},
 		},
+		Notifications: []report.Notification{
+			{At: after(1166), Channel: "on-call-pager", Kind: "pagerduty", To: "events.pagerduty.com", Event: "trigger", Level: "L1", Text: "it asks: " + question, State: report.Sent, Done: after(1320)},
+			{At: after(1166), Channel: "executives-mail", Kind: "email", To: "executives@example.com", Event: "trigger", Level: "L1", Text: "it asks: " + question, State: report.Undelivered, Why: "the mail server did not greet within 10s", Done: after(5418)},
+			{At: after(5418), Channel: "on-call-pager", Kind: "pagerduty", To: "events.pagerduty.com", Event: "resolve", Level: "L1", Text: "it ended recovered", State: report.Withheld, Why: "a drill never pages", Done: after(5418)},
+		},
 		Holds: []string{"the data directory of postgres-primary-0 is set aside untouched on its volume claim until a person lets it go"},
 	}
 }
@@ -73,6 +78,8 @@ func asking() report.Report {
 	going := failover()
 	going.Phase, going.Outcome, going.Summary, going.Holds = "asking", "", "", nil
 	going.Clocks = report.Clocks{ImpactStarted: after(0), Detected: after(1165), Declared: after(118), Deadline: at(1800)}
+	going.Forecast = &report.Forecast{Recovered: after(2400), Finished: after(5800), Runs: 7}
+	going.Notifications = going.Notifications[:1]
 	going.RTO.Measured, going.RPO.Measured = nil, nil
 	going.Decisions, going.Timeline = nil, going.Timeline[:4]
 	for i := range going.Steps {

@@ -22,6 +22,9 @@ func (r Report) Status() string {
 	if !r.Clocks.Deadline.IsZero() {
 		fmt.Fprintf(&b, "Deadline %s (RTO %s)\n\n", r.Clocks.Deadline.UTC().Format(time.RFC3339), r.RTO.Target)
 	}
+	if r.Forecast != nil {
+		fmt.Fprintf(&b, "%s\n\n", r.Forecast)
+	}
 	if r.Question != nil {
 		b.WriteString(r.Question.markdown(r.WorkflowID))
 	}

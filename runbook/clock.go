@@ -2,18 +2,23 @@ package runbook
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/shodo-ecosystem/fukkyu/plan"
 	"go.temporal.io/sdk/workflow"
 )
 
-// The shares of the recovery-time objective at which the run speaks up.
-var clockWarnings = []int{50, 80, 100}
+// The shares of the recovery-time objective at which every run speaks up, besides those at which its plan has a level of
+// escalation.
+var (
+	allUsedUp     = plan.Percents(100)
+	clockWarnings = []plan.Percent{plan.Percents(50), plan.Percents(80), allUsedUp}
+)
 
 // setDeadline derives the deadline from when the impact started or, while nobody knows that, from the declaration.
 func (r *Run) setDeadline() {
 	r.report.Clocks.Deadline = r.clockStart().Add(r.Plan.Objectives.RTO)
-	r.clockMoved = true
 }
 
 func (r *Run) clockStart() time.Time {
@@ -23,37 +28,56 @@ func (r *Run) clockStart() time.Time {
 	return r.report.Clocks.Declared
 }
 
-// startClock warns in the timeline at each share of the objective. A breach never stops a recovery.
+// startClock warns at each share of the objective and climbs the plan's levels with it. A breach never stops a recovery.
 func (r *Run) startClock(root workflow.Context) (stop func()) {
 	ctx, cancel := workflow.NewDisconnectedContext(root)
 	if r.Rehearsing() {
 		return cancel
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		for _, share := range clockWarnings {
+		for _, share := range r.sharesToWarnAt() {
 			if !r.awaitShare(ctx, share) {
 				return
 			}
-			now := workflow.Now(ctx)
-			r.note(now, KindClock, r.stepName(), "%d %% of the recovery-time objective of %s is used up, deadline %s",
+			warning := fmt.Sprintf("%s of the recovery-time objective of %s is used up, deadline %s",
 				share, r.report.RTO.Target, r.report.Clocks.Deadline.UTC().Format(time.RFC3339))
+			r.note(workflow.Now(ctx), KindClock, r.stepName(), "%s", warning)
+			r.climbTo(ctx, r.levelAt(share), warning)
 			r.publish(ctx)
 		}
 	})
+	r.startForecast(ctx)
 	return cancel
 }
 
-// awaitShare returns true when share percent of the objective is used up while service is not back, false when that cannot happen any more.
-func (r *Run) awaitShare(ctx workflow.Context, share int) bool {
+// sharesToWarnAt are those of the engine and of the plan, in their order. What is used up from the start is no warning.
+func (r *Run) sharesToWarnAt() []plan.Percent {
+	shares := slices.Clone(clockWarnings)
+	for _, level := range r.Plan.Escalation {
+		if level.At > 0 {
+			shares = append(shares, level.At)
+		}
+	}
+	slices.Sort(shares)
+	return slices.Compact(shares)
+}
+
+// awaitShare returns true when a share of the objective is used up while service is not back, false when that cannot happen any more.
+func (r *Run) awaitShare(ctx workflow.Context, share plan.Percent) bool {
+	at := func() time.Time { return r.clockStart().Add(share.Of(r.report.RTO.Target)) }
+	return r.awaitUnlessRecovered(ctx, at, fmt.Sprintf("%s of the RTO", share))
+}
+
+// awaitUnlessRecovered returns true at a moment that may move while it is waited for, and false as soon as service is back.
+func (r *Run) awaitUnlessRecovered(ctx workflow.Context, at func() time.Time, summary string) bool {
 	for {
-		r.clockMoved = false
-		left := r.clockStart().Add(r.report.RTO.Target * time.Duration(share) / 100).Sub(workflow.Now(ctx))
+		due := at()
+		left := due.Sub(workflow.Now(ctx))
 		if left <= 0 {
 			return r.report.Clocks.Recovered.IsZero()
 		}
-		over := func() bool { return r.clockMoved || !r.report.Clocks.Recovered.IsZero() }
-		timer := workflow.TimerOptions{Summary: fmt.Sprintf("%d %% of the RTO", share)}
-		early, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{Timeout: left, TimerOptions: timer}, over)
+		over := func() bool { return !at().Equal(due) || !r.report.Clocks.Recovered.IsZero() }
+		early, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{Timeout: left, TimerOptions: workflow.TimerOptions{Summary: summary}}, over)
 		switch {
 		case err != nil || !r.report.Clocks.Recovered.IsZero():
 			return false

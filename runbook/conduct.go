@@ -126,6 +126,7 @@ func (r *Run) perform(ctx workflow.Context, step *Step) error {
 			return nil
 		}
 	}
+	r.updateForecast(ctx)
 	for {
 		shown.State, shown.Attempts = report.Running, shown.Attempts+1
 		r.publish(ctx)
@@ -198,6 +199,7 @@ func (r *Run) commit(ctx workflow.Context, step *Step) {
 		return
 	}
 	r.changed = true
+	r.speakUp(ctx, "it begins to change the estate")
 	if r.report.Clocks.Executing.IsZero() {
 		r.report.Clocks.Executing = workflow.Now(ctx)
 	}
@@ -297,6 +299,7 @@ func (r *Run) complete(ctx workflow.Context, state report.StepState, result stri
 	shown := r.current()
 	shown.State, shown.Finished, shown.Result = state, workflow.Now(ctx), result
 	r.measureStep(ctx, shown)
+	r.updateForecast(ctx)
 	r.note(shown.Finished, KindStep, shown.Name, "%s", orState(result, state))
 	if shown.Budget > 0 && shown.Took() > shown.Budget {
 		r.note(shown.Finished, KindClock, shown.Name, "took %s of a budget of %s", shown.Took().Round(time.Millisecond), shown.Budget)

@@ -24,6 +24,11 @@ type bench struct {
 	steps   []runbook.Step
 	journal []string
 	handed  bool
+
+	escalation []plan.EscalationLevel
+	notices    []runbook.Notice
+	notify     func(workflow.Context, runbook.Notice) (runbook.Delivery, error) // what becomes of each of them
+	experience runbook.Experience
 }
 
 var objectives = plan.Objectives{RTO: 30 * time.Minute, RPO: 5 * time.Minute}
@@ -67,7 +72,7 @@ func (b *bench) workflow(ctx workflow.Context, input converter.RawValue) (report
 	if err := runbook.Decode(input, &request, runbook.Request{By: "yuki"}); err != nil {
 		return report.Report{}, err
 	}
-	run, err := runbook.Begin(ctx, runbook.Scenario{Name: "Bench", Guards: []string{"data-loss"}}, request, pinForTest)
+	run, err := runbook.Begin(ctx, runbook.Scenario{Name: "Bench", Guards: []string{"data-loss"}}, request, b.ports())
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -77,9 +82,23 @@ func (b *bench) workflow(ctx workflow.Context, input converter.RawValue) (report
 	}})
 }
 
-func pinForTest(workflow.Context) (runbook.Pinned, error) {
+func (b *bench) ports() runbook.Ports {
+	return runbook.Ports{
+		Pin: b.pin,
+		Notify: func(ctx workflow.Context, notice runbook.Notice) (runbook.Delivery, error) {
+			b.notices = append(b.notices, notice)
+			if b.notify != nil {
+				return b.notify(ctx, notice)
+			}
+			return runbook.Delivery{Kind: "webhook", To: "sink"}, nil
+		},
+		Recall: func(workflow.Context, string, string) (runbook.Experience, error) { return b.experience, nil },
+	}
+}
+
+func (b *bench) pin(workflow.Context) (runbook.Pinned, error) {
 	people := []plan.Person{{Name: "yuki", Role: "on-call"}, {Name: "aiko", Role: "cto"}, {Name: "ken", Role: "cto"}}
-	return runbook.Pinned{Pinned: plan.Pinned{Plan: plan.Plan{Name: "test", Version: "1", Objectives: objectives, People: people}, Hash: "sha256:0"}, Build: "test"}, nil
+	return runbook.Pinned{Pinned: plan.Pinned{Plan: plan.Plan{Name: "test", Version: "1", Objectives: objectives, People: people, Escalation: b.escalation}, Hash: "sha256:0"}, Build: "test"}, nil
 }
 
 // run starts the workflow and returns its report.
@@ -305,8 +324,8 @@ func TestConduct_Deadline_WarnsAtEachShareAndNeverStopsTheRun(t *testing.T) {
 		}
 	}
 	require.Len(t, warnings, 4)
-	require.Contains(t, warnings[0], "50 %")
-	require.Contains(t, warnings[2], "100 %")
+	require.Contains(t, warnings[0], "50%")
+	require.Contains(t, warnings[2], "100%")
 	require.Contains(t, warnings[3], "took 1h0m0s of a budget of 1m0s")
 }
 

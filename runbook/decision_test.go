@@ -159,9 +159,11 @@ func TestBegin_RequestThatCannotBeTaken_IsRefusedWithAnExample(t *testing.T) {
 		{"null", []any{nil}, "the input is empty"},
 		{"a string", []any{"shodo"}, "JSON string"},
 		{"an unknown field", []any{map[string]any{"by": "yuki", "databse": "shodo"}}, `unknown field "databse"`},
-		{"an unknown mode", []any{map[string]any{"by": "yuki", "mode": "dry"}}, "live or rehearse"},
+		{"an unknown mode", []any{map[string]any{"by": "yuki", "mode": "dry"}}, "live, rehearse, drill"},
 		{"an unknown guard", []any{map[string]any{"by": "yuki", "overrides": []any{map[string]any{"guard": "all", "reason": "x"}}}}, "data-loss"},
 		{"an override without reason", []any{map[string]any{"by": "yuki", "overrides": []any{map[string]any{"guard": "data-loss"}}}}, "no reason"},
+		{"an impact to come", []any{map[string]any{"by": "yuki", "impactStarted": "2999-01-01T00:00:00Z"}}, "impactStarted 2999-01-01T00:00:00Z lies in the future"},
+		{"detected before it began", []any{map[string]any{"by": "yuki", "impactStarted": "2020-01-01T00:01:00Z", "detected": "2020-01-01T00:00:00Z"}}, "lies before impactStarted"},
 		{"another plan", []any{map[string]any{"by": "yuki", "plan": "other"}}, `plan "test"`},
 	}
 	for _, c := range cases {

@@ -101,6 +101,7 @@ func (r *Run) ask(ctx workflow.Context, phase string, question report.Question, 
 	r.report.Question, r.answer = &question, ""
 	r.note(now, KindQuestion, question.Step, "question %d: %s", question.Number, question.Text)
 	r.enter(ctx, phase)
+	r.tellOfQuestion(ctx, question)
 
 	answered := func() bool { return r.answer != "" }
 	var err error
@@ -113,6 +114,7 @@ func (r *Run) ask(ctx workflow.Context, phase string, question report.Question, 
 		r.report.Question = nil
 		return "", err
 	}
+	r.tellEverybody(ctx, Acknowledge, fmt.Sprintf("question %d is answered: %s", question.Number, r.answer))
 	r.enter(ctx, PhaseExecuting)
 	return r.answer, nil
 }

@@ -21,7 +21,19 @@ type Mode string
 const (
 	Live     Mode = "live"
 	Rehearse Mode = "rehearse" // every guard, no change
+	Drill    Mode = "drill"    // everything is done for real, and nobody is paged
 )
+
+// Modes lists them.
+func Modes() []Mode { return []Mode{Live, Rehearse, Drill} }
+
+func modeNames() []string {
+	var names []string
+	for _, mode := range Modes() {
+		names = append(names, string(mode))
+	}
+	return names
+}
 
 // Request is what every scenario is started with. A scenario embeds it in its own request.
 type Request struct {
@@ -31,6 +43,8 @@ type Request struct {
 	Reason string `json:"reason,omitempty"`
 	// ImpactStarted is since when users have been without service, when somebody knows. The RTO runs from there.
 	ImpactStarted time.Time `json:"impactStarted,omitzero"`
+	// Detected is when the fault was first seen, when that was before the run saw it itself.
+	Detected time.Time `json:"detected,omitzero"`
 	// Overrides lift guards by name.
 	Overrides []Override `json:"overrides,omitempty"`
 	// Continue takes up a recovery that stopped after its point of no return.
@@ -72,8 +86,8 @@ func (r Request) validate(guards []string) error {
 	if strings.TrimSpace(r.By) == "" {
 		wrong = append(wrong, "by is missing: who asks for this?")
 	}
-	if r.Mode != Live && r.Mode != Rehearse {
-		wrong = append(wrong, fmt.Sprintf("mode %q is unknown: live or rehearse", r.Mode))
+	if !slices.Contains(Modes(), r.Mode) {
+		wrong = append(wrong, fmt.Sprintf("mode %q is unknown: %s", r.Mode, strings.Join(modeNames(), ", ")))
 	}
 	for _, override := range r.Overrides {
 		if !slices.Contains(guards, override.Guard) {
@@ -85,6 +99,22 @@ func (r Request) validate(guards []string) error {
 	}
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// validateClocks checks the moments that somebody claims to know: none of them can lie ahead, and nothing is seen before it is there.
+func (r Request) validateClocks(now time.Time) error {
+	for _, clock := range []struct {
+		name string
+		at   time.Time
+	}{{"impactStarted", r.ImpactStarted}, {"detected", r.Detected}} {
+		if clock.at.After(now) {
+			return fmt.Errorf("%s %s lies in the future", clock.name, clock.at.Format(time.RFC3339))
+		}
+	}
+	if !r.Detected.IsZero() && r.Detected.Before(r.ImpactStarted) {
+		return fmt.Errorf("detected %s lies before impactStarted %s", r.Detected.Format(time.RFC3339), r.ImpactStarted.Format(time.RFC3339))
 	}
 	return nil
 }

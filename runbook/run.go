@@ -32,6 +32,7 @@ const (
 	KindRejected = "rejected"
 	KindOverride = "override"
 	KindClock    = "clock"
+	KindNotice   = "notice"
 	KindUndo     = "undo"
 )
 
@@ -41,20 +42,12 @@ type Scenario struct {
 	Guards []string // the names of the guards that a person may override
 }
 
-// Pin reads the plan once, for the whole run.
-type Pin func(workflow.Context) (Pinned, error)
-
-// Pinned is the plan that a run holds on to, and the build that read it.
-type Pinned struct {
-	plan.Pinned
-	Build string `json:"build"`
-}
-
 // Run is one run of one scenario: what it knows, and what people can say to it.
 type Run struct {
 	Plan    plan.Plan
 	Request Request
 
+	ports  Ports
 	report report.Report
 	cancel workflow.CancelFunc // stops the steps, not the undoing
 
@@ -71,21 +64,25 @@ type Run struct {
 	changed    bool // the estate was changed, perhaps
 	past       bool // the point of no return
 	unproven   bool
-	clockMoved bool
+
+	experience Experience          // of earlier runs, empty while nobody has told it
+	level      int                 // how many levels of the plan's escalation have been told, from the first on
+	outbox     map[string][]letter // by channel, in the order of sending
+	unsent     int                 // how many letters are in it
 }
 
 // Begin starts a run: people can speak to it from here on, and its plan is pinned. The error is a refusal.
-func Begin(ctx workflow.Context, scenario Scenario, request Request, pin Pin) (*Run, error) {
+func Begin(ctx workflow.Context, scenario Scenario, request Request, ports Ports) (*Run, error) {
 	if request.Mode == "" {
 		request.Mode = Live
 	}
 	info := workflow.GetInfo(ctx)
 	now := workflow.Now(ctx)
-	run := &Run{Request: request, step: -1, approved: map[string]bool{}, cancel: func() {}}
+	run := &Run{Request: request, ports: ports, step: -1, approved: map[string]bool{}, outbox: map[string][]letter{}, cancel: func() {}}
 	run.report = report.Report{
 		Scenario: scenario.Name, Mode: string(request.Mode), WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID,
 		RequestedBy: request.By, Reason: request.Reason, Phase: PhaseStarting,
-		Clocks: report.Clocks{Declared: info.WorkflowStartTime, ImpactStarted: request.ImpactStarted},
+		Clocks: report.Clocks{Declared: info.WorkflowStartTime, ImpactStarted: request.ImpactStarted, Detected: request.Detected},
 		Steps:  []report.Step{}, Timeline: []report.Entry{},
 	}
 	if err := run.listen(ctx); err != nil {
@@ -94,15 +91,15 @@ func Begin(ctx workflow.Context, scenario Scenario, request Request, pin Pin) (*
 	if err := request.validate(scenario.Guards); err != nil {
 		return nil, Refuse("%s", err)
 	}
-	pinned, err := pin(ctx)
+	pinned, err := ports.Pin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if request.Plan != "" && request.Plan != pinned.Plan.Name {
 		return nil, Refuse("plan %q is not the worker's: it runs plan %q", request.Plan, pinned.Plan.Name)
 	}
-	if request.ImpactStarted.After(now) {
-		return nil, Refuse("impactStarted %s lies in the future", request.ImpactStarted.Format(time.RFC3339))
+	if err := request.validateClocks(now); err != nil {
+		return nil, Refuse("%s", err)
 	}
 	run.Plan = pinned.Plan
 	run.report.Plan, run.report.PlanVersion, run.report.PlanHash, run.report.Build = pinned.Plan.Name, pinned.Plan.Version, pinned.Hash, pinned.Build

@@ -133,7 +133,7 @@ func (r *Run) Unproven() { r.unproven = true }
 // finish closes the report.
 func (r *Run) finish(ctx workflow.Context, outcome report.Outcome, book Runbook) (report.Report, error) {
 	r.closing = true
-	r.report.Question = nil
+	r.report.Question, r.report.Forecast = nil, nil
 	r.report.Outcome = outcome
 	r.report.Clocks.Finished = workflow.Now(ctx)
 	r.measureRTO()
@@ -142,6 +142,7 @@ func (r *Run) finish(ctx workflow.Context, outcome report.Outcome, book Runbook)
 	}
 	r.note(r.report.Clocks.Finished, KindRun, "", "%s: %s", outcome, r.report.Summary)
 	r.countEnd(ctx)
+	r.takeLeave(ctx)
 	r.enter(ctx, PhaseFinished)
 	// An answer to an Update that is still on its way would be lost if the run ended first.
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {

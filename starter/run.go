@@ -79,9 +79,17 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	database, by, reason, plan, impact, workflowID, approveAs, to string
-	overrides                                                     []string
-	resume, detach, plain                                         bool
+	database, by, reason, plan, impact, detected, workflowID, approveAs, to string
+	overrides                                                               []string
+	resume, detach, plain, drill                                            bool
+}
+
+// modeOf is the mode of a run that is started with a command of that mode.
+func (f runFlags) modeOf(command runbook.Mode) runbook.Mode {
+	if f.drill {
+		return runbook.Drill
+	}
+	return command
 }
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
@@ -92,7 +100,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",
 		Example: fmt.Sprintf("%s --reason %q\n%s --detach", start, offer.reason, start),
 		Args:    noArguments,
-		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, mode, f) },
+		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, f.modeOf(mode), f) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&f.database, "database", "", "database of the plan (required)")
@@ -101,11 +109,13 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
 	flags.StringVar(&f.plan, "plan", "", "name of the plan that the worker must have")
 	flags.StringVar(&f.impact, "impact-started", "", "since when users are without service: a time like 2026-11-23T03:00:00+09:00, or how long ago, like 5m")
+	flags.StringVar(&f.detected, "detected", "", "when the fault was first seen, in the same way")
 	flags.BoolVar(&f.resume, "continue", false, "continue a recovery that stopped after its promotion")
 	flags.StringVar(&f.workflowID, "workflow-id", "", "workflow ID instead of the usual one")
 	flags.BoolVar(&f.detach, "detach", false, "do not wait for the end")
 	flags.BoolVar(&f.plain, "plain", false, plainHelp)
 	if mode == runbook.Live {
+		flags.BoolVar(&f.drill, "drill", false, "a drill: everything is done for real, nobody is paged, and the report says so")
 		flags.StringVar(&f.approveAs, "approve-as", "", "answer this run's approvals at once in this person's name, who agreed in advance")
 	}
 	if offer.flags != nil {
@@ -136,12 +146,15 @@ func (f runFlags) request(mode runbook.Mode, now time.Time) (runbook.Request, er
 		request.Overrides = append(request.Overrides, runbook.Override{Guard: guard, Reason: f.reason})
 	}
 	var err error
-	request.ImpactStarted, err = parseMoment(f.impact, now)
+	if request.ImpactStarted, err = parseMoment("--impact-started", f.impact, now); err != nil {
+		return request, err
+	}
+	request.Detected, err = parseMoment("--detected", f.detected, now)
 	return request, err
 }
 
 // parseMoment reads a time, or how long ago something was. Empty is no time.
-func parseMoment(text string, now time.Time) (time.Time, error) {
+func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -150,7 +163,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, usage("--impact-started %q is neither a time like 2026-11-23T03:00:00+09:00 nor a duration like 5m", text)
+		return at, usage("%s %q is neither a time like 2026-11-23T03:00:00+09:00 nor a duration like 5m", flag, text)
 	}
 	return at, nil
 }

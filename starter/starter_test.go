@@ -114,10 +114,10 @@ func TestAway_OnlyTemporalsSilenceIsAskedAgain(t *testing.T) {
 
 func TestParseMoment_ATimeOrHowLongAgo(t *testing.T) {
 	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
-	ago, err := parseMoment("5m", now)
+	ago, err := parseMoment("--detected", "5m", now)
 	require.NoError(t, err)
 	require.Equal(t, now.Add(-5*time.Minute), ago)
-	moment, err := parseMoment("2026-11-23T11:30:00+09:00", now)
+	moment, err := parseMoment("--detected", "2026-11-23T11:30:00+09:00", now)
 	require.NoError(t, err)
 	require.True(t, moment.Equal(now.Add(-30*time.Minute)))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,6 +122,7 @@ func (v view) lines(much detail) []string {
 		drawn = append(drawn, v.rto()...)
 		if much < currentOnly {
 			drawn = append(drawn, v.clocks()...)
+			drawn = append(drawn, v.forecast()...)
 		}
 		drawn = append(drawn, v.gap(much)...)
 		drawn = append(drawn, v.steps(much)...)
@@ -128,7 +130,7 @@ func (v view) lines(much detail) []string {
 	} else if v.silent == "" {
 		drawn = append(drawn, v.wrapped(v.palette.soft, "", "asking the run how it stands")...)
 	}
-	for _, sentence := range append(v.rejected(), v.told...) {
+	for _, sentence := range slices.Concat(v.rejected(), v.undelivered(), v.told) {
 		drawn = append(drawn, v.wrapped(v.palette.warn, "", sentence)...)
 	}
 	if v.silent != "" {
@@ -168,6 +170,38 @@ func (v view) rejected() []string {
 	}
 	last := v.now.Rejected[len(v.now.Rejected)-1]
 	return []string{fmt.Sprintf("not taken: %s by %s: %s", last.Verb, last.By, last.Why)}
+}
+
+// undelivered names the channels that were not told last: somebody may have to be called by telephone.
+func (v view) undelivered() []string {
+	last := map[string]report.Notification{}
+	var channels []string
+	for _, told := range v.now.Notifications {
+		if _, known := last[told.Channel]; !known {
+			channels = append(channels, told.Channel)
+		}
+		last[told.Channel] = told
+	}
+	var said []string
+	for _, channel := range channels {
+		if told := last[channel]; told.State == report.Undelivered {
+			said = append(said, fmt.Sprintf("%s was not told: %s", told.Channel, told.Why))
+		}
+	}
+	return said
+}
+
+// forecast is when the run will be through, red when that is after the deadline.
+func (v view) forecast() []string {
+	forecast := v.now.Forecast
+	if forecast == nil {
+		return nil
+	}
+	style := v.palette.soft
+	if forecast.Recovered.After(v.now.Clocks.Deadline) {
+		style = v.palette.bad
+	}
+	return v.wrapped(style, "", forecast.String())
 }
 
 func (v view) clocks() []string {

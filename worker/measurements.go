@@ -83,8 +83,10 @@ func (m measurements) tellPlan(to metric.Observer, pinned plan.Pinned, site plan
 
 func (m measurements) tellOpen(to metric.Observer, runs *runs) {
 	to.ObserveFloat64(m.read, unix(runs.read))
-	open := map[string]int{string(runbook.Live): 0, string(runbook.Rehearse): 0}
-	asking := map[string]int{string(runbook.Live): 0, string(runbook.Rehearse): 0}
+	open, asking := map[string]int{}, map[string]int{}
+	for _, mode := range runbook.Modes() { // none is a figure too
+		open[string(mode)] = 0
+	}
 	for _, run := range runs.open {
 		open[run.mode]++
 		if run.asks() {

@@ -80,12 +80,7 @@ type endedRun struct {
 
 // succeeded says that the run reached its aim, if late.
 func (e endedRun) succeeded() bool {
-	switch e.outcome {
-	case report.Recovered, report.RecoveredLate, report.RecoveredUnproven, report.Rehearsed:
-		return true
-	default:
-		return false
-	}
+	return e.outcome.ServiceIsBack() || e.outcome == report.Rehearsed
 }
 
 func newRuns(connection client.Client, namespace string, rto time.Duration, logger *slog.Logger) *runs {
@@ -194,7 +189,7 @@ func (r *runs) isRecovered(ctx context.Context, run openRun, id string) bool {
 func (r *runs) readEnded(ctx context.Context) ([]endedRun, error) {
 	var all []endedRun
 	known := map[string]endedRun{}
-	for _, mode := range []runbook.Mode{runbook.Live, runbook.Rehearse} {
+	for _, mode := range runbook.Modes() {
 		found, err := r.list(ctx, fmt.Sprintf("%s AND ExecutionStatus != 'Running' AND FukkyuMode = '%s'", workflows.Recoveries(), mode))
 		if err != nil {
 			return nil, err

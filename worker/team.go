@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/history"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/activities/notify"
 	"github.com/shodo-ecosystem/fukkyu/activities/pin"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
@@ -51,6 +53,12 @@ func newTeam(connection client.Client, namespace string, pinned plan.Pinned, sit
 	home := t.add(connection, runbook.Queue)
 	workflows.Register(home)
 	home.RegisterActivity(&pin.Activities{Pinned: pinned, Build: build.Version()})
+	home.RegisterActivity(&history.Activities{Client: connection, Namespace: namespace})
+	messages, err := notify.New(site.Channels, notify.Patience)
+	if err != nil {
+		return nil, err
+	}
+	home.RegisterActivity(messages)
 	for _, region := range site.Regions {
 		place := t.add(connection, runbook.RegionQueue(region.Name))
 		place.RegisterActivity(kubernetes.New(clusters))

@@ -7,7 +7,6 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
-	"github.com/shodo-ecosystem/fukkyu/activities/pin"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
 	"github.com/shodo-ecosystem/fukkyu/plan"
@@ -82,7 +81,6 @@ type promotionTarget struct {
 
 // Activities by the system that they touch. They are never called here, only named.
 var (
-	pinning  *pin.Activities
 	leasing  *lease.Activities
 	kube     *kubernetes.Activities
 	servers  *postgres.Activities
@@ -98,7 +96,7 @@ func DatabaseFailover(ctx workflow.Context, input converter.RawValue) (report.Re
 		return report.Report{}, err
 	}
 	scenario := runbook.Scenario{Name: DatabaseFailoverName, Guards: DatabaseFailoverGuards()}
-	run, err := runbook.Begin(ctx, scenario, request.Request, pinPlan)
+	run, err := runbook.Begin(ctx, scenario, request.Request, ports())
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -180,11 +178,6 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 		Conclude: f.conclude,
 		HandOver: f.handOver,
 	}
-}
-
-func pinPlan(ctx workflow.Context) (runbook.Pinned, error) {
-	result, err := begin(runbook.Act(ctx, runbook.Queue, "pin the plan"), pinning.PinPlan, pin.Params{}).get(ctx)
-	return runbook.Pinned{Pinned: result.Pinned, Build: result.Build}, err
 }
 
 // act prepares for an activity in the region of the database.

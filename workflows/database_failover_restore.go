@@ -78,7 +78,7 @@ func (f *databaseFailover) addReplica(ctx workflow.Context) (string, error) {
 
 // replicasStream waits until as many replicas stream from the new primary as streamed from the old one.
 func (f *databaseFailover) replicasStream(ctx workflow.Context) (string, error) {
-	deadline := workflow.Now(ctx).Add(cloneBudget)
+	began := workflow.Now(ctx)
 	for {
 		streaming, err := f.awaitStreaming(ctx)
 		if err != nil {
@@ -87,7 +87,11 @@ func (f *databaseFailover) replicasStream(ctx workflow.Context) (string, error) 
 		if streaming.Enough {
 			return fmt.Sprintf("streaming from %s: %s", f.target.Pod, strings.Join(streaming.Streaming, ", ")), f.restoreSynchronous(ctx)
 		}
-		if workflow.Now(ctx).After(deadline) {
+		took := workflow.Now(ctx).Sub(began)
+		switch {
+		case streaming.Total > 0: // it may take hours, as long as it goes on
+			f.run.Fact("clone", progressInWords(streaming.Copied, streaming.Total, took))
+		case took > cloneBudget:
 			return "", fmt.Errorf("%d replicas are wanted after %s; seen: %s; see the pods of the StatefulSets", f.standbys, cloneBudget, streaming.Seen)
 		}
 	}

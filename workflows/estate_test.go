@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/history"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/activities/notify"
 	"github.com/shodo-ecosystem/fukkyu/activities/pin"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
@@ -32,6 +34,7 @@ type estate struct {
 	plan    plan.Plan
 	mutex   sync.Mutex // an activity of a cancelled run may still be at work in the test environment
 	journal []string
+	told    []notify.Message
 	began   time.Time
 
 	held       lease.ReadLeaseResult
@@ -107,6 +110,13 @@ func handle[P, R any](e *estate, name string, run func(P) (R, error)) {
 func (e *estate) register() {
 	handle(e, "PinPlan", func(pin.Params) (pin.Result, error) {
 		return pin.Result{Pinned: plan.Pinned{Plan: e.plan, Hash: "sha256:0"}, Build: "test"}, nil
+	})
+	handle(e, "StepTimes", func(history.StepTimesParams) (history.StepTimesResult, error) { return history.StepTimesResult{}, nil })
+	handle(e, "Send", func(m notify.Message) (notify.Sent, error) {
+		e.mutex.Lock()
+		defer e.mutex.Unlock()
+		e.told = append(e.told, m)
+		return notify.Sent{Kind: "webhook", To: "sink"}, nil
 	})
 	e.registerLease()
 	e.registerKubernetes()

@@ -35,11 +35,11 @@ func Recoveries() string {
 
 // ID is the workflow ID of a run for a target; a sender who does not know the plan's name leaves it empty. Two people who
 // start the same recovery at the same time meet here; what really keeps two recoveries apart is the lease, because anybody
-// can choose another ID. A rehearsal has an ID of its own, so that it never stands in a recovery's way.
+// can choose another ID. A rehearsal and a drill have IDs of their own, so that they never stand in a recovery's way.
 func (s Scenario) ID(plan, target string, mode runbook.Mode) string {
 	parts := []string{s.Name, plan, target}
-	if mode == runbook.Rehearse {
-		parts = slices.Insert(parts, 0, string(runbook.Rehearse))
+	if mode != runbook.Live {
+		parts = slices.Insert(parts, 0, string(mode))
 	}
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), "/")
 }

@@ -6,6 +6,7 @@ package failure
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -18,6 +19,7 @@ const (
 	Unreachable = "Unreachable" // no answer, or none that can be used
 	NotReady    = "NotReady"    // the target is not yet in the state that is needed
 	Unexpected  = "Unexpected"  // the target is in a state that must not be touched
+	Rejected    = "Rejected"    // the other side understood, and does not take it
 )
 
 // Permanent is an error that trying again does not mend: a person has to look.
@@ -28,4 +30,9 @@ func Permanent(kind, format string, args ...any) error {
 // Transient is an error that may be gone at the next try.
 func Transient(kind, format string, args ...any) error {
 	return temporal.NewApplicationError(fmt.Sprintf(format, args...), kind)
+}
+
+// Later is an error that may be gone at the next try, which is not to come before delay is over: the other side said so.
+func Later(kind string, delay time.Duration, format string, args ...any) error {
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), kind, temporal.ApplicationErrorOptions{NextRetryDelay: delay})
 }

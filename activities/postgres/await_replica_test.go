@@ -3,6 +3,7 @@
 package postgres_test
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -35,17 +36,25 @@ func TestAwaitReplica_OnlyTheNamedReplicaCounts(t *testing.T) {
 // A clone connects under the name of the replica that it will be, and is none yet.
 func TestAwaitReplica_ACloneUnderWay_IsNotAReplica(t *testing.T) {
 	estate := pgtest.Start(t, 0)
-	copying := estate.Command(t.Context(), "pg_basebackup", "--pgdata="+estate.Folder()+"/copy", "--wal-method=stream", "--max-rate=32k", "--checkpoint=fast",
-		"--dbname=host="+estate.Primary.Host+" user="+pgtest.User+" application_name=cloning port="+strconv.Itoa(estate.Primary.Port))
-	copying.Env = append(copying.Env, "PGPASSWORD="+pgtest.Password)
-	require.NoError(t, copying.Start())
-	estate.Primary.Await("the backup and its stream", "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'cloning' AND state IN ('backup', 'streaming')", "2")
+	cloneSlowly(t, estate)
 	found, err := activities().AwaitReplica(t.Context(), postgres.AwaitReplicaParams{
 		Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), Replica: "cloning", Patience: 2 * time.Second,
 	})
 	require.NoError(t, err)
 	require.False(t, found.Streaming)
 	require.Contains(t, found.Seen, "bytes copied")
-	require.NoError(t, copying.Process.Kill())
-	require.Error(t, copying.Wait())
+}
+
+// cloneSlowly begins a copy of the primary that does not end before the test.
+func cloneSlowly(t *testing.T, estate *pgtest.Estate) {
+	t.Helper()
+	copying := estate.Command(context.Background(), "pg_basebackup", "--pgdata="+estate.Folder()+"/copy", "--wal-method=stream", "--max-rate=32k", "--checkpoint=fast",
+		"--dbname=host="+estate.Primary.Host+" user="+pgtest.User+" application_name=cloning port="+strconv.Itoa(estate.Primary.Port))
+	copying.Env = append(copying.Env, "PGPASSWORD="+pgtest.Password)
+	require.NoError(t, copying.Start())
+	estate.Primary.Await("the backup and its stream", "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'cloning' AND state IN ('backup', 'streaming')", "2")
+	t.Cleanup(func() {
+		require.NoError(t, copying.Process.Kill())
+		require.Error(t, copying.Wait())
+	})
 }

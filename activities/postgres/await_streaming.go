@@ -25,6 +25,8 @@ type AwaitStreamingParams struct {
 type AwaitStreamingResult struct {
 	Streaming []string `json:"streaming,omitempty"` // names or addresses
 	Enough    bool     `json:"enough"`
+	Copied    int64    `json:"copied"` // bytes, by the clones that are under way
+	Total     int64    `json:"total"`  // of those clones, estimated
 	Seen      string   `json:"seen"`
 }
 
@@ -60,6 +62,12 @@ func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingPa
 	}
 }
 
+const streamingQuery = `
+SELECT coalesce(nullif(r.application_name, 'walreceiver'), host(r.client_addr), 'local'),
+       CASE WHEN r.state = 'streaming' AND r.replay_lsn IS NULL THEN 'copying' ELSE r.state END,
+       coalesce(b.backup_streamed, 0), coalesce(b.backup_total, 0)
+  FROM pg_stat_replication AS r LEFT JOIN pg_stat_progress_basebackup AS b ON b.pid = r.pid ORDER BY 1`
+
 // whoStreams counts finished replicas: a base backup shows as "backup", the WAL that it fetches beside it as a stream that nobody
 // replays, and a replica that catches up as "catchup".
 func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (AwaitStreamingResult, error) {
@@ -70,8 +78,7 @@ func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (
 		return AwaitStreamingResult{}, err
 	}
 	defer hangUp(conn)
-	rows, err := conn.Query(ctx, "SELECT coalesce(nullif(application_name, 'walreceiver'), host(client_addr), 'local'), "+
-		"CASE WHEN state = 'streaming' AND replay_lsn IS NULL THEN 'copying' ELSE state END FROM pg_stat_replication ORDER BY 1")
+	rows, err := conn.Query(ctx, streamingQuery)
 	if err != nil {
 		return AwaitStreamingResult{}, err
 	}
@@ -79,9 +86,11 @@ func whoStreams(ctx context.Context, login login, params AwaitStreamingParams) (
 	result := AwaitStreamingResult{}
 	for rows.Next() {
 		var name, state string
-		if err := rows.Scan(&name, &state); err != nil {
+		var copied, total int64
+		if err := rows.Scan(&name, &state, &copied, &total); err != nil {
 			return AwaitStreamingResult{}, err
 		}
+		result.Copied, result.Total = result.Copied+copied, result.Total+total
 		if state == "streaming" {
 			result.Streaming = append(result.Streaming, name)
 		}

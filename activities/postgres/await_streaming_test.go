@@ -33,3 +33,16 @@ func TestAwaitStreaming_WithTooFewReplicas_SaysWhoStreamsAfterItsPatience(t *tes
 	require.False(t, silent.Enough)
 	require.Contains(t, silent.Seen, "primary cannot be asked")
 }
+
+// A clone may take hours: whoever waits for it sees how far it is.
+func TestAwaitStreaming_ACloneUnderWay_SaysHowFarItIs(t *testing.T) {
+	estate := pgtest.Start(t, 0)
+	cloneSlowly(t, estate)
+	found, err := activities().AwaitStreaming(t.Context(), postgres.AwaitStreamingParams{
+		Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), AtLeast: 1, Patience: 500 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.False(t, found.Enough)
+	require.Positive(t, found.Copied)
+	require.Greater(t, found.Total, found.Copied)
+}

@@ -61,7 +61,11 @@ func demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%s\n%s\n", text, verdict)
+	told, err := e.Lab(ctx, "inbox")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%s\n%s\nWhat people were told meanwhile:\n%s\n", text, verdict, told)
 	say("The Temporal UI is at http://127.0.0.1:8233. Everything is stopped and removed by:")
 	say("    go run github.com/go-task/task/v3/cmd/task@v3.53.1 down")
 	return nil

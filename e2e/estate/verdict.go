@@ -15,8 +15,9 @@ type Verdict struct {
 		End     time.Time `json:"end"`
 		Seconds float64   `json:"seconds"`
 	} `json:"longestGap"`
-	LostCount int  `json:"lostCount"`
-	Overlap   bool `json:"overlap"`
+	Lost      []int64 `json:"lost"` // numbers of acknowledged writes that are gone
+	LostCount int     `json:"lostCount"`
+	Overlap   bool    `json:"overlap"`
 }
 
 // Verdict asks the referee.

@@ -11,6 +11,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/balancer"
 	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
 	"github.com/shodo-ecosystem/fukkyu/lab/estate"
+	"github.com/shodo-ecosystem/fukkyu/lab/inbox"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/node"
 	"github.com/shodo-ecosystem/fukkyu/lab/power"
@@ -59,6 +60,7 @@ func serve(ctx context.Context, folder topology.Folder) error {
 		}
 		return service.Serve(ctx)
 	})
+	services.Go(func() error { return inbox.New(folder, lab).Serve(ctx) })
 	for _, balanced := range balancers(lab) {
 		services.Go(func() error { return balanced.Serve(ctx) })
 	}

@@ -102,7 +102,9 @@ func (e Estate) equipWorker(ctx context.Context) error {
 		Region                                          topology.Region
 		WorkerKubeconfig, PowerURL, PowerPassword, Host string
 		Services                                        []Service
-	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services()})
+		InboxURL                                        string
+		Channels                                        []string
+	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services(), e.Lab.InboxURL(), channels})
 	if err != nil {
 		return err
 	}
@@ -111,6 +113,9 @@ func (e Estate) equipWorker(ctx context.Context) error {
 	}
 	return topology.WriteFile(e.Folder.Site(), site, 0o644)
 }
+
+// channels are those by which the plan tells people.
+var channels = []string{"on-call-pager", "development-lead-pager", "management-pager", "executives-mail", "incident-chat"}
 
 // AwaitReady returns when every pod of the estate is Ready and as many are there as are wanted.
 func (e Estate) AwaitReady(ctx context.Context) error {

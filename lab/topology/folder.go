@@ -54,6 +54,9 @@ func (f Folder) Acknowledgements() string { return f.path("referee.jsonl") }
 // RefereeStopped holds the time at which the referee stopped.
 func (f Folder) RefereeStopped() string { return f.path("referee.stopped") }
 
+// Inbox is what the channels of people were sent.
+func (f Folder) Inbox() string { return f.path("inbox.jsonl") }
+
 // Temporal is the file with Temporal's histories.
 func (f Folder) Temporal() string { return f.path("temporal.db") }
 

@@ -22,6 +22,7 @@ const (
 	FrontendPort = 8001
 	AIServerPort = 8002
 	PowerPort    = 8400
+	InboxPort    = 8401
 )
 
 // APIServerPort is where the API server of every region listens, on the address of its control plane.
@@ -108,6 +109,9 @@ func (l Lab) Tag() string { return fmt.Sprintf("lab%d", l.Network.Addr().As4()[1
 
 // PowerURL is the root of the Redfish service.
 func (l Lab) PowerURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), PowerPort) }
+
+// InboxURL is where the channels of people are told things.
+func (l Lab) InboxURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), InboxPort) }
 
 // Machine is the name of the machine that runs the region's control plane.
 func (r Region) Machine() string { return fmt.Sprintf("control-%d", r.Number) }

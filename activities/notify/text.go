@@ -1,0 +1,48 @@
+package notify
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// drillMark stands before everything that a drill says, for readers of both languages.
+const drillMark = "[DRILL/訓練] "
+
+// title is a message in one line: is it real, how far did it climb, what is it about.
+func (m Message) title() string {
+	var title strings.Builder
+	if m.Drill {
+		title.WriteString(drillMark)
+	}
+	if m.Level != "" {
+		title.WriteString("[" + m.Level + "] ")
+	}
+	switch m.Event {
+	case Acknowledge:
+		title.WriteString("Acknowledged: ")
+	case Resolve:
+		title.WriteString("Resolved: ")
+	}
+	title.WriteString(m.Summary)
+	return oneLine(title.String())
+}
+
+// oneLine replaces line breaks and other control characters by spaces, and joins spaces.
+func oneLine(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// shorten cuts text to at most limit characters, the last of which then is an ellipsis.
+func shorten(text string, limit int) string {
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	return string([]rune(text)[:limit-1]) + "…"
+}
