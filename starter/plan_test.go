@@ -109,4 +109,6 @@ func TestPlanTime_IsWrittenAsPeopleWriteIt(t *testing.T) {
 	} {
 		require.Equal(t, want, [2]string{planTime(length, "en"), planTime(length, "ja")})
 	}
+	require.Equal(t, "1d", planTimeInDays(24*time.Hour, "en"))
+	require.Equal(t, "8時間", planTimeInDays(8*time.Hour, "ja"))
 }

@@ -148,17 +148,25 @@ var planUnits = []struct {
 	length time.Duration
 	name   plan.Text
 }{
-	{24 * time.Hour, plan.Text{EN: "d", JA: "日"}},
+	{day, plan.Text{EN: "d", JA: "日"}},
 	{time.Hour, plan.Text{EN: "h", JA: "時間"}},
 	{time.Minute, plan.Text{EN: "m", JA: "分"}},
 	{time.Second, plan.Text{EN: "s", JA: "秒"}},
 }
 
 // countedInDays is from when on people count in days: deadlines of 24, 48 and 72 hours are better known by their hours.
-const countedInDays = 7 * 24 * time.Hour
+const countedInDays = 7 * day
 
-// planTime is a duration as people write it: 30m, 1h30m, 30d.
-func planTime(d time.Duration, language string) string {
+const day = 24 * time.Hour
+
+// planTime is a duration as people write it: 30m, 1h30m, 72h, 30d.
+func planTime(d time.Duration, language string) string { return spoken(d, language, countedInDays) }
+
+// planTimeInDays is the same, with every whole day counted as one.
+func planTimeInDays(d time.Duration, language string) string { return spoken(d, language, day) }
+
+// spoken is a duration as people write it, in days from a length on.
+func spoken(d time.Duration, language string, inDays time.Duration) string {
 	if d == 0 {
 		return "0" + plan.Text{EN: "m", JA: "分"}.In(language)
 	}
@@ -166,7 +174,7 @@ func planTime(d time.Duration, language string) string {
 		return d.String()
 	}
 	units := planUnits
-	if d < countedInDays || d%units[0].length != 0 {
+	if d < inDays || d%day != 0 {
 		units = units[1:]
 	}
 	var b strings.Builder
