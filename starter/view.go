@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"image/color"
-	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +129,12 @@ func (v view) lines(much detail) []string {
 	} else if v.silent == "" {
 		drawn = append(drawn, v.wrapped(v.palette.soft, "", "asking the run how it stands")...)
 	}
-	for _, sentence := range slices.Concat(v.rejected(), v.undelivered(), v.told) {
+	if much < currentOnly {
+		for _, sentence := range v.undelivered() {
+			drawn = append(drawn, v.wrapped(v.palette.warn, "", sentence)...)
+		}
+	}
+	for _, sentence := range append(v.rejected(), v.told...) {
 		drawn = append(drawn, v.wrapped(v.palette.warn, "", sentence)...)
 	}
 	if v.silent != "" {
@@ -201,7 +205,18 @@ func (v view) forecast() []string {
 	if forecast.Recovered.After(v.now.Clocks.Deadline) {
 		style = v.palette.bad
 	}
-	return v.wrapped(style, "", forecast.String())
+	said := "the run ends " + forecast.Finished.UTC().Format(time.TimeOnly)
+	if !forecast.Recovered.IsZero() {
+		said = "service is back " + forecast.Recovered.UTC().Format(time.TimeOnly) + ", " + said
+	}
+	return v.wrapped(style, "", fmt.Sprintf("forecast: %s (UTC), by the pace of %s", said, earlierRuns(forecast.Runs)))
+}
+
+func earlierRuns(count int) string {
+	if count == 1 {
+		return "1 earlier run"
+	}
+	return fmt.Sprintf("%d earlier runs", count)
 }
 
 func (v view) clocks() []string {

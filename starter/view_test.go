@@ -38,6 +38,12 @@ func asking() report.Report {
 			Asked: after(23), Unanswered: "after 30m0s the plan's default is reject",
 			Facts: []report.Fact{{Name: "replica to promote", Value: "postgres-replica-0 at 0/5006858 on timeline 1"}, {Name: "acknowledged writes that would be lost", Value: "the writes of at most the last 1.167s"}},
 		},
+		Forecast: &report.Forecast{Recovered: after(950), Finished: after(1200), Runs: 7},
+		Notifications: []report.Notification{
+			{At: after(23), Channel: "on-call-pager", Event: "trigger", Level: "L1", State: report.Undelivered, Why: "no answer within 10s"},
+			{At: after(23), Channel: "incident-chat", Event: "trigger", Level: "L1", State: report.Undelivered, Why: "it answered 500"},
+			{At: after(24), Channel: "incident-chat", Event: "trigger", Level: "L2", State: report.Sent},
+		},
 		Timeline: []report.Entry{{At: after(20), Kind: "run", Text: "asked for by yuki"}, {At: after(21), Kind: "step", Step: "Take the recovery lease", Text: "epoch 1"}},
 	}
 }

@@ -49,15 +49,15 @@ func newTeam(connection client.Client, namespace string, pinned plan.Pinned, sit
 	if err != nil {
 		return nil, err
 	}
+	messages, err := notify.New(site.Channels, notify.Patience)
+	if err != nil {
+		return nil, err
+	}
 	t := &team{}
 	home := t.add(connection, runbook.Queue)
 	workflows.Register(home)
 	home.RegisterActivity(&pin.Activities{Pinned: pinned, Build: build.Version()})
 	home.RegisterActivity(&history.Activities{Client: connection, Namespace: namespace})
-	messages, err := notify.New(site.Channels, notify.Patience)
-	if err != nil {
-		return nil, err
-	}
 	home.RegisterActivity(messages)
 	for _, region := range site.Regions {
 		place := t.add(connection, runbook.RegionQueue(region.Name))

@@ -80,6 +80,10 @@ func New(channels []plan.SiteChannel, patience time.Duration) (*Activities, erro
 		switch {
 		case channel.PagerDuty != nil:
 			a.senders[channel.Name] = pagerDuty{site: *channel.PagerDuty, client: client}
+		case channel.Slack != nil:
+			a.senders[channel.Name] = slack{site: *channel.Slack, client: client}
+		case channel.Email != nil:
+			a.senders[channel.Name] = email{site: *channel.Email}
 		case channel.Webhook != nil:
 			a.senders[channel.Name] = webhook{site: *channel.Webhook, client: client}
 		default:

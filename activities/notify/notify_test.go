@@ -108,6 +108,7 @@ func kinds(t *testing.T, address string) map[string]plan.SiteChannel {
 	return map[string]plan.SiteChannel{
 		"pagerduty": {PagerDuty: &plan.PagerDuty{URL: address + "/v2/enqueue", RoutingKeyFile: file(t, secret)}},
 		"webhook":   {Webhook: &plan.Webhook{URL: address + "/hook", SecretFile: file(t, secret), TokenFile: file(t, secret)}},
+		"slack":     {Slack: &plan.Slack{WebhookURLFile: file(t, address+"/services/T00000000/B00000000/"+secret)}},
 	}
 }
 
@@ -205,6 +206,9 @@ func TestSend_ASecretThatIsNotThere_SaysWhichLineOfTheSiteAndNotWhatIsInIt(t *te
 	for _, reference := range []string{secret, empty} { // the key itself in place of the name of its file, and nothing
 		for field, channel := range map[string]plan.SiteChannel{
 			"pagerduty.routingKeyFile": {PagerDuty: &plan.PagerDuty{URL: address, RoutingKeyFile: reference}},
+			"slack.webhookURLFile":     {Slack: &plan.Slack{WebhookURLFile: reference}},
+			"email.passwordFile":       {Email: &plan.Email{Host: "127.0.0.1", Port: 1, From: "a@b.c", To: []string{"a@b.c"}, Username: "fukkyu", PasswordFile: reference}},
+			"email.caFile":             {Email: &plan.Email{Host: "127.0.0.1", Port: 1, From: "a@b.c", To: []string{"a@b.c"}, CAFile: reference}},
 			"webhook.secretFile":       {Webhook: &plan.Webhook{URL: address, SecretFile: reference}},
 			"webhook.tokenFile":        {Webhook: &plan.Webhook{URL: address, TokenFile: reference}},
 		} {

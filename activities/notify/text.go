@@ -46,3 +46,15 @@ func shorten(text string, limit int) string {
 	}
 	return string([]rune(text)[:limit-1]) + "…"
 }
+
+// facts are the details of a message, and what every message has, in the order in which people read them.
+func (m Message) facts() []Detail {
+	facts := append([]Detail{}, m.Details...)
+	if m.Severity != "" {
+		facts = append(facts, Detail{Name: "severity", Value: m.Severity})
+	}
+	if !m.At.IsZero() {
+		facts = append(facts, Detail{Name: "at", Value: m.At.UTC().Format("2006-01-02 15:04:05 MST")})
+	}
+	return append(facts, Detail{Name: "incident", Value: m.Incident})
+}
