@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -74,15 +75,19 @@ func checkPlan(talk io.Writer, file string, now time.Time) (plan.Pinned, error) 
 func (s *session) planShowCommand() *cobra.Command {
 	var language string
 	command := &cobra.Command{
-		Use:     "show FILE",
+		Use:     "show [FILE]",
 		Short:   "Print a whole plan as people read it",
-		Example: "  fukkyu plan show plans/shodo.yaml\n  fukkyu plan show plans/shodo.yaml --language ja",
-		Args:    oneFile,
+		Long:    "Show prints every section of a plan. FILE may be left out while the folder plans holds exactly one plan.",
+		Example: "  fukkyu plan show plans/shodo.yaml\n  fukkyu plan show --language ja",
 		RunE: func(command *cobra.Command, args []string) error {
 			if err := s.checkLanguage(command, language); err != nil {
 				return err
 			}
-			pinned, err := plan.Load(args[0])
+			file, err := planFile(command, args)
+			if err != nil {
+				return err
+			}
+			pinned, err := plan.Load(file)
 			if err != nil {
 				return err
 			}
@@ -97,6 +102,18 @@ func (s *session) planShowCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&language, "language", string(report.English), "language of the text: en or ja")
 	return command
+}
+
+// planFile is the file that was named, or the only plan of the folder plans.
+func planFile(command *cobra.Command, args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], oneFile(command, args)
+	}
+	found, err := filepath.Glob(filepath.Join("plans", "*.yaml"))
+	if err != nil || len(found) != 1 {
+		return "", usage("%d plans are in the folder plans; name the file\nexample:\n%s", len(found), command.Example)
+	}
+	return found[0], nil
 }
 
 // checkLanguage refuses a language that is unknown, and one of a form that has all of them.

@@ -64,6 +64,29 @@ func TestPlanShow_TextThatSteersTheTerminal_IsShownAsText(t *testing.T) {
 	require.True(t, strings.HasPrefix(got, "one two\n"), "%q", got)
 }
 
+func TestPlanShow_WithoutAFile_IsTheOnlyPlanOfTheFolder(t *testing.T) {
+	t.Chdir("..")
+	code, got, said := try(t, "plan", "show")
+	require.Zero(t, code, said)
+	require.Contains(t, got, "shodo 1.0.0")
+	t.Chdir(t.TempDir())
+	code, _, said = try(t, "plan", "show")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, said, "0 plans are in the folder plans; name the file")
+}
+
+func TestPlanShow_WrongUsage_IsToldWithAnExampleAndExitCode2(t *testing.T) {
+	for says, args := range map[string][]string{
+		"takes one file":         {"one.yaml", "two.yaml"},
+		`--language "fr" is`:     {referencePlan, "--language", "fr"},
+		"--language is for text": {referencePlan, "--language", "ja", "--output", "json"},
+	} {
+		code, _, said := try(t, append([]string{"plan", "show"}, args...)...)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, said, says)
+	}
+}
+
 func TestPlanShow_JSON_IsThePlanInEveryLanguage(t *testing.T) {
 	code, got, _ := try(t, "plan", "show", referencePlan, "--output", "json")
 	require.Zero(t, code)
