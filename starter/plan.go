@@ -3,9 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/plan"
+	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/spf13/cobra"
 )
 
@@ -26,11 +31,15 @@ func (s *session) planCheckCommand() *cobra.Command {
 	var site string
 	command := &cobra.Command{
 		Use:     "check FILE",
+		Aliases: []string{"validate"},
 		Short:   "Read a plan, and a site for it, and say everything that is wrong",
+		Long: `Check says everything that is wrong with a plan, and with a site for it, with file, line and column, and ends with 2. Of a valid
+plan it warns of what is left to people: an overdue review, a missing signature, a capability below its target, a scenario
+that no runbook answers. Warnings go to standard error and do not change the exit code.`,
 		Example: "  fukkyu plan check plans/shodo.yaml\n  fukkyu plan check plans/shodo.yaml --site site.yaml",
 		Args:    oneFile,
 		RunE: func(command *cobra.Command, args []string) error {
-			pinned, err := plan.Load(args[0])
+			pinned, err := checkPlan(command.ErrOrStderr(), args[0], time.Now())
 			if err != nil {
 				return err
 			}
@@ -50,14 +59,35 @@ func (s *session) planCheckCommand() *cobra.Command {
 	return command
 }
 
+// checkPlan reads a plan and tells what a person should look at as of a moment.
+func checkPlan(talk io.Writer, file string, now time.Time) (plan.Pinned, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return plan.Pinned{}, fmt.Errorf("read the plan: %w", err)
+	}
+	pinned, warnings, err := plan.Review(file, text, now)
+	for _, warning := range warnings {
+		fmt.Fprintln(talk, printable(warning.String()))
+	}
+	return pinned, err
+}
+
 func (s *session) planShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show FILE",
-		Short:   "Print what a plan protects and who decides",
-		Example: "  fukkyu plan show plans/shodo.yaml",
-		Args:    oneFile,
+	var language string
+	command := &cobra.Command{
+		Use:     "show [FILE]",
+		Short:   "Print a whole plan as people read it",
+		Long:    "Show prints every section of a plan. FILE may be left out while the folder plans holds exactly one plan.",
+		Example: "  fukkyu plan show plans/shodo.yaml\n  fukkyu plan show --language ja",
 		RunE: func(command *cobra.Command, args []string) error {
-			pinned, err := plan.Load(args[0])
+			if err := s.checkLanguage(command, language); err != nil {
+				return err
+			}
+			file, err := planFile(command, args)
+			if err != nil {
+				return err
+			}
+			pinned, err := plan.Load(file)
 			if err != nil {
 				return err
 			}
@@ -66,37 +96,33 @@ func (s *session) planShowCommand() *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(pinned)
 			}
-			fmt.Fprint(command.OutOrStdout(), show(pinned))
+			fmt.Fprint(command.OutOrStdout(), showPlan(pinned, language))
 			return nil
 		},
 	}
+	command.Flags().StringVar(&language, "language", string(report.English), "language of the text: en or ja")
+	return command
 }
 
-// show is a plan as a person reads it.
-func show(pinned plan.Pinned) string {
-	var b strings.Builder
-	p := pinned.Plan
-	fmt.Fprintf(&b, "plan %s %s\n%s\n\nnamespace %s, regions %s\nRTO %s, RPO %s\n", p.Name, p.Version, pinned.Hash, p.Namespace, strings.Join(p.Regions, ", "), p.Objectives.RTO, p.Objectives.RPO)
-	b.WriteString("\ndatabases\n")
-	for _, d := range p.Databases {
-		fmt.Fprintf(&b, "  %s in %s: primary %s, replicas %s, applications connect to Service %s\n", d.Name, d.Region, d.Primary, strings.Join(d.Replicas, ", "), d.Service)
-		fmt.Fprintf(&b, "    role object %s, start gate %t, canary through %s, %d integrity queries\n", d.Role, d.StartGate, d.Canary.Service, len(d.Integrity))
+// planFile is the file that was named, or the only plan of the folder plans.
+func planFile(command *cobra.Command, args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], oneFile(command, args)
 	}
-	b.WriteString("\nservices\n")
-	for _, service := range p.Services {
-		fmt.Fprintf(&b, "  tier %d  %s: %s\n", service.Tier, service.Name, strings.Join(service.Health, ", "))
+	found, err := filepath.Glob(filepath.Join("plans", "*.yaml"))
+	if err != nil || len(found) != 1 {
+		return "", usage("%d plans are in the folder plans; name the file\nexample:\n%s", len(found), command.Example)
 	}
-	b.WriteString("\npeople\n")
-	for _, person := range p.People {
-		fmt.Fprintf(&b, "  %s, %s\n", person.Name, person.Role)
+	return found[0], nil
+}
+
+// checkLanguage refuses a language that is unknown, and one of a form that has all of them.
+func (s *session) checkLanguage(command *cobra.Command, language string) error {
+	if s.output == outputJSON && command.Flags().Changed("language") {
+		return usage("--language is for text; JSON has every language\nexample:\n%s", command.Example)
 	}
-	failover := p.Runbooks.DatabaseFailover
-	fmt.Fprintf(&b, "\ndatabase-failover\n  cooling-off %s\n", failover.CoolingOff)
-	if failover.Approval.Needed == 0 {
-		b.WriteString("  approval: nobody is asked\n")
-		return b.String()
+	if !slices.Contains(report.Languages(), report.Language(language)) {
+		return usage("--language %q is unknown: en or ja", language)
 	}
-	fmt.Fprintf(&b, "  approval: %d of %s; unanswered after %s: %s\n", failover.Approval.Needed, strings.Join(failover.Approval.From, ", "),
-		failover.Approval.Unanswered.After, failover.Approval.Unanswered.Then)
-	return b.String()
+	return nil
 }
