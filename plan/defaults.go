@@ -9,6 +9,8 @@ import (
 const (
 	defaultCatchUp  = time.Minute
 	defaultWriteGap = 5 * time.Second
+
+	defaultBouncerFile = "/etc/pgbouncer/pgbouncer.ini"
 )
 
 func (p *Plan) applyDefaults() {
@@ -18,6 +20,7 @@ func (p *Plan) applyDefaults() {
 		database.Redirect.By = cmp.Or(database.Redirect.By, RedirectByService)
 		if bouncer := database.Redirect.PgBouncer; bouncer != nil {
 			bouncer.Kind = cmp.Or(bouncer.Kind, Deployment)
+			bouncer.File = cmp.Or(bouncer.File, defaultBouncerFile)
 		}
 	}
 	switchover := &p.Runbooks.DatabaseSwitchover

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -43,6 +44,9 @@ type PgBouncerRedirect struct {
 	// ConfigMap and Key are where its configuration is, so that a pod that starts later has the new address too.
 	ConfigMap string `yaml:"configMap" json:"configMap"`
 	Key       string `yaml:"key" json:"key"`
+	// File is where PgBouncer reads it in the container: a copy on a volume that can be written, because Kubernetes brings a changed
+	// ConfigMap to a running container only after a minute. Without it /etc/pgbouncer/pgbouncer.ini.
+	File string `yaml:"file,omitempty" json:"file,omitempty"`
 	// Database is the entry of its section [databases] whose host is replaced.
 	Database string `yaml:"database" json:"database"`
 	// Host is what is written there; {pod} in it is replaced by the pod of the new primary.
@@ -121,8 +125,14 @@ func (b PgBouncerRedirect) validate(c checker, path string) {
 	c.name(path+".configMap", b.ConfigMap)
 	c.required(path+".key", b.Key)
 	c.required(path+".database", b.Database)
+	if b.Database != "" && !bouncerDatabase.MatchString(b.Database) {
+		c.wrong(path+".database", "%q cannot be named on PgBouncer's console: letters, digits and _ only", b.Database)
+	}
 	c.hostOfPod(path+".host", b.Host)
 }
+
+// bouncerDatabase is what PgBouncer's console reads as one word.
+var bouncerDatabase = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (c checker) hostOfPod(path, host string) {
 	if !strings.Contains(host, "{pod}") {

@@ -155,6 +155,9 @@ func (r *Run) Fact(name, value string) {
 	r.report.Facts = append(r.report.Facts, report.Fact{Name: name, Value: value})
 }
 
+// Missing adds to what does not stand as it should when the run ends.
+func (r *Run) Missing(text string) { r.report.Missing = append(r.report.Missing, text) }
+
 // Overridden says whether the request lifts a guard.
 func (r *Run) Overridden(guard string) bool {
 	for _, override := range r.Request.Overrides {

@@ -13,6 +13,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/activities/notify"
+	"github.com/shodo-ecosystem/fukkyu/activities/pgbouncer"
 	"github.com/shodo-ecosystem/fukkyu/activities/pin"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
@@ -64,6 +65,7 @@ func newTeam(connection client.Client, namespace string, pinned plan.Pinned, sit
 		place.RegisterActivity(kubernetes.New(clusters))
 		place.RegisterActivity(lease.New(clusters, holders{connection: connection, namespace: namespace}))
 		place.RegisterActivity(postgres.New(kubernetes.Credentials{Clusters: clusters, Plan: pinned.Plan, Site: site}))
+		place.RegisterActivity(pgbouncer.New(clusters))
 		place.RegisterActivity(volume.New(clusters, site))
 		place.RegisterActivity(power.New(site))
 		place.RegisterActivity(application.New(site))

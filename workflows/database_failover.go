@@ -7,6 +7,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/activities/pgbouncer"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
 	"github.com/shodo-ecosystem/fukkyu/plan"
@@ -70,6 +71,7 @@ type databaseFailover struct {
 	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
 	relaxed    bool                   // the new primary's commits wait for no replica, until redundancy is restored
+	held       bool                   // clients wait in PgBouncer for the new primary
 }
 
 // promotionTarget is the replica that becomes the primary, and the history it must have for that.
@@ -84,6 +86,7 @@ var (
 	leasing  *lease.Activities
 	kube     *kubernetes.Activities
 	servers  *postgres.Activities
+	bouncers *pgbouncer.Activities
 	switches *power.Activities
 	app      *application.Activities
 )

@@ -131,11 +131,15 @@ func (f *databaseFailover) mayRedirect(ctx workflow.Context) (runbook.Verdict, e
 		verdict.Changes = append(verdict.Changes, fmt.Sprintf("Secret %s: host %s; Deployments %s: rolled out",
 			secret.Name, secret.HostOf(f.target.Pod), strings.Join(secret.Deployments, ", ")))
 	}
+	if bouncer, by := f.database.Redirect.ByPgBouncer(); by {
+		verdict.Changes = append(verdict.Changes, fmt.Sprintf("ConfigMap %s and every pod of PgBouncer %s: database %s has host %s",
+			bouncer.ConfigMap, bouncer.Name, bouncer.Database, bouncer.HostOf(f.target.Pod)))
+	}
 	return verdict, nil
 }
 
-// pointApplications moves the Service that applications and replicas connect to, and the Secret where applications have
-// their address from one.
+// pointApplications moves the Service that applications and replicas connect to, and the Secret or the PgBouncer where
+// applications have their address from one.
 func (f *databaseFailover) pointApplications(ctx workflow.Context) (string, error) {
 	_, err := begin(f.act(ctx, "Service "+f.database.Service+" selects "+f.target.Pod), kube.PointService, kubernetes.PointServiceParams{
 		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Service: f.database.Service, From: f.estate.ServicePod, To: f.target.Pod,
@@ -143,7 +147,11 @@ func (f *databaseFailover) pointApplications(ctx workflow.Context) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Service %s selects %s", f.database.Service, f.target.Pod), f.pointSecret(ctx)
+	said := fmt.Sprintf("Service %s selects %s", f.database.Service, f.target.Pod)
+	if err := f.pointSecret(ctx); err != nil {
+		return said, err
+	}
+	return said, f.pointBouncers(ctx)
 }
 
 // pointSecret writes the new primary's host into the Secret and has the applications start anew.

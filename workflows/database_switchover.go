@@ -223,6 +223,10 @@ func (s *databaseSwitchover) mayShutDown(ctx workflow.Context) (runbook.Verdict,
 		fmt.Sprintf("ConfigMap %s: names nobody instead of %s, epoch %d", s.database.Role, s.old.Pod, s.epoch),
 		fmt.Sprintf("%s: sessions end, fast shutdown", s.old.Pod),
 	}
+	if bouncer, by := s.database.Redirect.ByPgBouncer(); by {
+		verdict.Facts[0].Value = fmt.Sprintf("their queries wait in PgBouncer %s for about a second, %s at most", bouncer.Name, s.terms.WriteGap)
+		verdict.Changes = append([]string{fmt.Sprintf("PgBouncer %s: holds the clients of %s until the new primary serves", bouncer.Name, bouncer.Database)}, verdict.Changes...)
+	}
 	return verdict, nil
 }
 
@@ -239,6 +243,9 @@ func (s *databaseSwitchover) shutDown(ctx workflow.Context) (string, error) {
 		Database: s.database.Name, Catalog: s.database.Catalog, Primary: address(s.old), Replica: s.targetAddress(),
 	}).get(ctx)
 	if err != nil {
+		return "", err
+	}
+	if err := s.holdClients(ctx, s.terms.WriteGap); err != nil {
 		return "", err
 	}
 	_, err = begin(runbook.Within(s.act(ctx, "close the start gate: "+s.database.Role+" names nobody"), s.terms.WriteGap), kube.CloseRole, kubernetes.CloseRoleParams{
@@ -283,7 +290,7 @@ func (s *databaseSwitchover) startAgain(ctx workflow.Context) error {
 		if seen = back.Seen; back.Writable {
 			s.run.Recovered(workflow.Now(ctx))
 			s.run.Fact("writes came back", fmt.Sprintf("%s after %s", s.old.Pod, workflow.Now(ctx).Sub(s.stopped).Round(time.Millisecond)))
-			return nil
+			return s.releaseClients(ctx)
 		}
 		if _, err := s.stopServer(ctx, kubernetes.StopImmediate); err != nil {
 			return err
