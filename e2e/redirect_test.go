@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
+	"github.com/shodo-ecosystem/fukkyu/e2e/pgbouncer"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/stretchr/testify/require"
 )
@@ -36,6 +37,47 @@ func TestSwitchover_ApplicationsWithTheAddressInASecret_StartAnewWithTheNewOne(t
 		require.Contains(t, mark, look(t).role, "an application process that was started with the old address")
 	}
 	t.Logf("nobody could write for %.2f s", verdict.LongestGap.Seconds)
+}
+
+// A PgBouncer holds its clients while nobody can write, so that a switchover is a pause and no error; and it drops those whose query
+// hangs on a machine that is off.
+func TestPgBouncer_SwitchoverAndFailover_ItsClientsFollowThePrimary(t *testing.T) {
+	fresh(t)
+	t.Cleanup(func() { require.NoError(t, pgbouncer.Remove(context.WithoutCancel(t.Context()), lab)) })
+	require.NoError(t, pgbouncer.Install(t.Context(), lab))
+	staff(t, automatic(t, pgbouncer.Redirect), estate.Crew{})
+
+	got, verdict := switchOver(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	requireNothingLost(t, verdict)
+	require.Empty(t, got.Missing)
+	requireBouncersUse(t, look(t).role)
+	t.Logf("switchover: nobody could write for %.2f s", verdict.LongestGap.Seconds)
+
+	awaitRedundancy(t)
+	do(t, "referee", "start")
+	do(t, "break", "power-off", "primary")
+	got = failOver(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	verdict = judged(t)
+	require.False(t, verdict.Overlap)
+	requireBouncersUse(t, look(t).role)
+	t.Logf("failover: nobody could write for %.2f s; %v", verdict.LongestGap.Seconds, got.Missing)
+}
+
+// requireBouncersUse asks the console of every PgBouncer that runs.
+func requireBouncersUse(t *testing.T, host string) {
+	t.Helper()
+	require.Contains(t, kubectl(t, "get", "configmap", "pgbouncer", "-o", "jsonpath={.data}"), "host="+host+" ", "what a pod that starts later reads")
+	told := 0
+	for _, pod := range strings.Fields(kubectl(t, "get", "pods", "-l", "app=pgbouncer", "-o", "jsonpath={.items[*].metadata.name}")) {
+		said, err := lab.Kubectl(t.Context(), "exec", pod, "--request-timeout=3s", "--", "psql", "-XAt", "-h", "/run/bouncer", "-p", "6432", "-U", "pgbouncer", "pgbouncer", "-c", "SHOW DATABASES")
+		if err == nil { // it may have been on the machine that is off
+			require.Contains(t, said, "shodo|"+host+"|")
+			told++
+		}
+	}
+	require.NotZero(t, told)
 }
 
 // restartBackend lets the application read its Secret again.

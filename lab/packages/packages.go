@@ -20,7 +20,7 @@ import (
 
 // Wanted are the packages a machine needs, beside what every Debian has.
 func Wanted() []string {
-	return []string{"containerd", "runc", "containernetworking-plugins", "nftables", "postgresql-15", "redis-server", "pgbackrest"}
+	return []string{"containerd", "runc", "containernetworking-plugins", "nftables", "postgresql-15", "redis-server", "pgbackrest", "pgbouncer"}
 }
 
 // complete is written last into an unpacked root and names what is in it.
