@@ -17,7 +17,9 @@ func bouncing(e *estate) {
 		Kind: plan.Deployment, Name: "pgbouncer", Container: "pgbouncer", ConfigMap: "pgbouncer", Key: "pgbouncer.ini", Database: "shodo", Host: "{pod}.db",
 	}}
 	told := pgbouncer.Told{Pods: []string{"pgbouncer-1", "pgbouncer-2"}}
-	handle(e, "HoldClients", func(pgbouncer.HoldClientsParams) (pgbouncer.Told, error) { return told, e.write("HoldClients", "hold clients") })
+	handle(e, "HoldClients", func(pgbouncer.HoldClientsParams) (pgbouncer.Told, error) {
+		return told, e.write("HoldClients", "hold clients")
+	})
 	handle(e, "ReleaseClients", func(pgbouncer.ReleaseClientsParams) (pgbouncer.Told, error) {
 		return told, e.write("ReleaseClients", "release clients")
 	})
