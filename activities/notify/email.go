@@ -24,7 +24,7 @@ import (
 type email struct{ site plan.Email }
 
 // send hands a message to the mail server. Sent twice it has the same Message-ID, by which mailboxes know it. It is sent as
-// soon as the server takes it for one of its readers; the reference says whom the server refuses.
+// soon as the server takes it for one of its readers; To says whom the server refuses.
 func (e email) send(ctx context.Context, m Message) (Sent, error) {
 	delivery, err := e.prepare(m)
 	if err != nil {
@@ -44,11 +44,11 @@ func (e email) send(ctx context.Context, m Message) (Sent, error) {
 		return Sent{}, err
 	}
 	_ = session.Quit() // the server has the mail; a word of parting changes nothing
-	reference := "<" + delivery.letter.id + ">"
+	to := strings.Join(taken, ", ")
 	if len(refused) > 0 {
-		reference += "; refused: " + strings.Join(refused, ", ")
+		to += "; refused: " + strings.Join(refused, ", ")
 	}
-	return Sent{Kind: "email", To: strings.Join(taken, ", "), Reference: reference}, nil
+	return Sent{Kind: "email", To: to, Reference: "<" + delivery.letter.id + ">"}, nil
 }
 
 // delivery is one attempt to hand a letter to a mail server.

@@ -40,7 +40,9 @@ func write(site plan.Email, m Message) (letter, error) {
 	incident := sha256.Sum256([]byte(m.Incident))
 	written.SetGenHeader(mail.HeaderReferences, "<"+hex.EncodeToString(incident[:])+"@"+domain+">")
 	written.SetGenHeader("Auto-Submitted", "auto-generated") // so that nobody's absence answers (RFC 3834)
-	written.SetDateWithValue(m.At.UTC())
+	if !m.At.IsZero() {
+		written.SetDateWithValue(m.At.UTC())
+	}
 	written.Subject(m.title())
 	written.SetBodyString(mail.TypeTextPlain, letterText(m))
 	var text bytes.Buffer

@@ -54,7 +54,7 @@ type Detail struct {
 type Sent struct {
 	At        time.Time `json:"at"`
 	Kind      string    `json:"kind"`                // pagerduty, slack, email or webhook
-	To        string    `json:"to"`                  // host or addresses; never a secret
+	To        string    `json:"to"`                  // host or addresses, and those refused; never a secret
 	Reference string    `json:"reference,omitempty"` // by which the other side knows the message
 	Withheld  string    `json:"withheld,omitempty"`  // why nothing was sent; empty: it was
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	"github.com/shodo-ecosystem/fukkyu/activities/notify"
@@ -267,4 +268,16 @@ func refusing(t *testing.T) string {
 	require.NoError(t, err)
 	defer listener.Close()
 	return "http://" + listener.Addr().String()
+}
+
+func TestSend_AsTemporalCallsIt_TakesAndReturnsPlainData(t *testing.T) {
+	receiver := &sink{}
+	environment := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	environment.RegisterActivity(bind(t, kinds(t, serve(t, receiver))["webhook"], notify.Patience))
+	value, err := environment.ExecuteActivity("Send", message())
+	require.NoError(t, err)
+	var sent notify.Sent
+	require.NoError(t, value.Get(&sent))
+	require.Equal(t, receiver.requests[0].Header.Get("Idempotency-Key"), sent.Reference)
+	require.Equal(t, time.UTC, sent.At.Location())
 }

@@ -108,7 +108,7 @@ func TestPagerDuty_WhatIsTooLong_FitsItsLimits(t *testing.T) {
 func TestPagerDuty_ASummaryWithMarkupAndLineBreaks_IsOneLineOfData(t *testing.T) {
 	service, activities := pagerDuty(t)
 	nasty := message()
-	nasty.Summary = "<script>alert(1)</script>\r\nBcc: a@b\x00\xff \"end\""
+	nasty.Summary = "<script>alert(1)</script>\r\nBcc: a@b\x00\xff \u202e\"end\""
 	_, err := activities.Send(t.Context(), nasty)
 	require.NoError(t, err)
 	var event struct{ Payload struct{ Summary string } }

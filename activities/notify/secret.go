@@ -2,8 +2,11 @@ package notify
 
 import (
 	"errors"
+	"html"
 	"io/fs"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
@@ -36,9 +39,18 @@ type secrets []string
 // said is what the other side says, in one line of bounded length. It may repeat what it was sent, so secrets are taken out.
 func (s secrets) said(text string) string {
 	for _, secret := range s {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "(secret)")
+		for _, written := range spellings(secret) {
+			text = strings.ReplaceAll(text, written, "(secret)")
 		}
 	}
 	return shorten(oneLine(text), saidLimit)
+}
+
+// spellings are the ways in which an answer may write what it repeats: as it is, in a URL, in HTML, in JSON.
+func spellings(secret string) []string {
+	if secret == "" {
+		return nil
+	}
+	quoted := strings.Trim(strconv.Quote(secret), `"`)
+	return []string{secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret), quoted, strings.ReplaceAll(quoted, "/", `\/`)}
 }

@@ -28,9 +28,13 @@ func (m Message) title() string {
 	return oneLine(title.String())
 }
 
-// oneLine replaces line breaks and other control characters by spaces, and joins spaces.
+// oneLine replaces line breaks and other control characters by spaces, joins spaces, and takes out what turns the direction
+// of reading, which would make a line say something else than it does.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}

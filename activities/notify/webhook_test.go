@@ -81,3 +81,13 @@ func TestWebhook_ADrill_IsMarked(t *testing.T) {
 	require.Empty(t, receiver.requests[0].Header.Get("X-Fukkyu-Signature-256"))
 	require.Empty(t, receiver.requests[0].Header.Get("Authorization"))
 }
+
+func TestWebhook_AnAnswerThatSpellsATokenInItsOwnWay_DoesNotShowIt(t *testing.T) {
+	const token = `hidden/+=&"token`
+	for _, spelling := range []string{token, `hidden\/+=&\"token`, "hidden%2F%2B%3D%26%22token", "hidden/+=&amp;&#34;token"} {
+		address := serve(t, &sink{status: 400, said: "no: " + spelling})
+		_, err := bind(t, plan.SiteChannel{Webhook: &plan.Webhook{URL: address, TokenFile: file(t, token)}}, notify.Patience).Send(t.Context(), message())
+		require.ErrorContains(t, err, "400 Bad Request: no: (secret)")
+		require.NotContains(t, err.Error(), "hidden")
+	}
+}
