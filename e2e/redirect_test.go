@@ -52,7 +52,7 @@ func TestPgBouncer_SwitchoverAndFailover_ItsClientsFollowThePrimary(t *testing.T
 	requireNothingLost(t, verdict)
 	require.Empty(t, got.Missing)
 	requireBouncersUse(t, look(t).role)
-	t.Logf("switchover: nobody could write for %.2f s", verdict.LongestGap.Seconds)
+	t.Logf("switchover: nobody could write for %.2f s, %d attempts failed", verdict.LongestGap.Seconds, verdict.Failed)
 
 	awaitRedundancy(t)
 	do(t, "referee", "start")

@@ -10,6 +10,7 @@ import (
 // Verdict is what the lab's referee saw, as far as it is used here.
 type Verdict struct {
 	Acknowledged int `json:"acknowledged"`
+	Failed       int `json:"failed"` // attempts that a customer saw fail, each repeated until it was acknowledged
 	LongestGap   struct {
 		Start   time.Time `json:"start"`
 		End     time.Time `json:"end"`

@@ -27,6 +27,8 @@ type Acknowledgement struct {
 	Began  time.Time `json:"began"` // the attempt that was acknowledged
 	At     time.Time `json:"at"`
 	Server string    `json:"server"` // PostgreSQL server that committed it
+	// Failed is how many attempts for this number a customer saw fail before.
+	Failed int `json:"failed,omitempty"`
 }
 
 // Referee writes until it is stopped.
@@ -74,13 +76,15 @@ func (r Referee) write(ctx context.Context, log *memory, number, stride int64) {
 	client := &http.Client{Timeout: attemptTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	ticker := time.NewTicker(r.Interval)
 	defer ticker.Stop()
+	failed := 0
 	for {
 		began := time.Now()
 		server, err := r.attempt(ctx, client, number)
 		if err == nil {
-			log.remember(Acknowledgement{Number: number, Began: began, At: time.Now(), Server: server})
-			number += stride
+			log.remember(Acknowledgement{Number: number, Began: began, At: time.Now(), Server: server, Failed: failed})
+			number, failed = number+stride, 0
 		} else {
+			failed++
 			client.CloseIdleConnections() // the next attempt must not go where this one failed
 		}
 		select {

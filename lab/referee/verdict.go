@@ -21,6 +21,7 @@ const noticeable = 200 * time.Millisecond
 // Verdict is what the customer saw. Its JSON is for tests and benchmarks.
 type Verdict struct {
 	Acknowledged int     `json:"acknowledged"`
+	Failed       int     `json:"failed"` // attempts that a customer saw fail, each repeated until it was acknowledged
 	LongestGap   Gap     `json:"longestGap"`
 	Gaps         []Gap   `json:"gaps"` // all that a customer would notice
 	Lost         []int64 `json:"lost"` // acknowledged, and not there any more
@@ -49,6 +50,7 @@ func Judge(acknowledged []Acknowledgement, until time.Time) Verdict {
 	slices.SortFunc(acknowledged, func(a, b Acknowledgement) int { return a.At.Compare(b.At) })
 	verdict := Verdict{Acknowledged: len(acknowledged), Gaps: []Gap{}, Lost: []int64{}}
 	for i := range acknowledged {
+		verdict.Failed += acknowledged[i].Failed
 		if i > 0 {
 			verdict.count(acknowledged[i-1].At, acknowledged[i].At)
 		}
@@ -185,6 +187,7 @@ func (v Verdict) String() string {
 	fmt.Fprintf(&b, "The referee's verdict\n  acknowledged writes: %d\n", v.Acknowledged)
 	fmt.Fprintf(&b, "  longest time without service: %.3f s, from %s\n", v.LongestGap.Seconds, v.LongestGap.Start.UTC().Format(time.RFC3339Nano))
 	fmt.Fprintf(&b, "  gaps of more than %s: %d\n", noticeable, len(v.Gaps))
+	fmt.Fprintf(&b, "  attempts that failed and were repeated: %d\n", v.Failed)
 	fmt.Fprintf(&b, "  acknowledged writes that are gone: %d\n", v.LostCount)
 	for _, server := range v.Servers {
 		fmt.Fprintf(&b, "  %s acknowledged %d, from %s to %s\n", server.Server, server.Count, server.First.UTC().Format(time.RFC3339Nano), server.Last.UTC().Format(time.RFC3339Nano))

@@ -34,6 +34,12 @@ func TestJudge_TheLongestTimeWithoutAnAcknowledgementIsTheGap(t *testing.T) {
 	require.Equal(t, "old", verdict.Servers[0].Server)
 }
 
+func TestJudge_AttemptsThatFailed_AreCountedWithTheWriteThatFollowed(t *testing.T) {
+	all := acknowledged("old", 0, 20, 40)
+	all[0].Failed, all[2].Failed = 2, 1
+	require.Equal(t, 3, referee.Judge(all, began.Add(time.Second)).Failed)
+}
+
 func TestJudge_ServiceThatNeverCameBackIsAGapUntilTheEnd(t *testing.T) {
 	require.InDelta(t, 60, referee.Judge(acknowledged("old", 0), began.Add(time.Minute)).LongestGap.Seconds, 0.0001)
 }
