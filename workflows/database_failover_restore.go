@@ -67,6 +67,9 @@ func (f *databaseFailover) addReplica(ctx workflow.Context) (string, error) {
 	if err := f.remember(ctx, phaseRedirected); err != nil {
 		return "", err
 	}
+	if err := f.recreateSlots(ctx); err != nil {
+		return "", err
+	}
 	if f.grown.Name == "" {
 		return "as many pods are wanted as before", nil
 	}

@@ -91,7 +91,7 @@ func (s *databaseSwitchover) runbook() runbook.Runbook {
 			},
 			{
 				Name: "See the old primary come back as a replica", Budget: cloneBudget,
-				Do: s.expectReplicas, Verify: s.replicasStream,
+				Do: s.expectReplicas, Verify: s.formerPrimaryFollows,
 			},
 			{
 				Name: "Verify the whole service", Budget: healthBudget,
@@ -331,7 +331,19 @@ func (s *databaseSwitchover) mayHandOver(ctx workflow.Context) (runbook.Verdict,
 // expectReplicas remembers that the applications were moved. The old primary comes back by its start gate, which lets it in
 // as a replica now that the role object names another.
 func (s *databaseSwitchover) expectReplicas(ctx workflow.Context) (string, error) {
-	return "", s.remember(ctx, phaseRedirected)
+	if err := s.remember(ctx, phaseRedirected); err != nil {
+		return "", err
+	}
+	return "", s.recreateSlots(ctx)
+}
+
+// formerPrimaryFollows waits until everybody streams, the old primary among them, which then keeps no WAL for replicas that left it.
+func (s *databaseSwitchover) formerPrimaryFollows(ctx workflow.Context) (string, error) {
+	said, err := s.replicasStream(ctx)
+	if err != nil {
+		return "", err
+	}
+	return said, s.dropStaleSlots(ctx, address(s.old))
 }
 
 func (s *databaseSwitchover) conclude(r *report.Report) {

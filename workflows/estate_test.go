@@ -35,6 +35,7 @@ type estate struct {
 	mutex   sync.Mutex // an activity of a cancelled run may still be at work in the test environment
 	journal []string
 	told    []notify.Message
+	slotted []string // what became of replication slots
 	began   time.Time
 
 	held       lease.ReadLeaseResult
@@ -243,6 +244,16 @@ func (e *estate) registerPostgres() {
 	})
 	handle(e, "AwaitStreaming", func(postgres.AwaitStreamingParams) (postgres.AwaitStreamingResult, error) {
 		return postgres.AwaitStreamingResult{Enough: true, Streaming: []string{"10.0.0.3", "10.0.0.4"}}, nil
+	})
+	handle(e, "RecreateSlots", func(p postgres.RecreateSlotsParams) (postgres.RecreateSlotsResult, error) {
+		for _, replica := range p.Replicas {
+			e.slotted = append(e.slotted, p.Primary.Pod+" for "+replica.Pod)
+		}
+		return postgres.RecreateSlotsResult{Made: []string{"zone_d"}}, nil
+	})
+	handle(e, "DropStaleSlots", func(p postgres.DropStaleSlotsParams) (postgres.DropStaleSlotsResult, error) {
+		e.slotted = append(e.slotted, "drop of "+p.Former.Pod+", primary "+p.Primary.Pod)
+		return postgres.DropStaleSlotsResult{Dropped: []string{"zone_d"}}, nil
 	})
 	handle(e, "CheckIntegrity", func(postgres.CheckIntegrityParams) (postgres.CheckIntegrityResult, error) {
 		return postgres.CheckIntegrityResult{}, nil
