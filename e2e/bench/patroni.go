@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
@@ -40,17 +41,17 @@ type compared struct {
 func againstPatroni(ctx context.Context, e estate.Estate, ours []measured, runs int, up []string) error {
 	var lines []compared
 	for _, rival := range rivals {
+		at := slices.IndexFunc(ours, func(own measured) bool { return own.Course == rival.course })
+		if at < 0 {
+			continue // nothing of ours to hold it against
+		}
 		theirs, lost, err := challenge(ctx, e, rival, runs, up)
 		if err != nil {
 			return fmt.Errorf("%s: %w", rival.name, err)
 		}
-		for _, own := range ours {
-			if own.Course == rival.course {
-				line := compared{Name: rival.name, Ours: own.service(), Theirs: theirs, OursLost: own.Lost, TheirLost: lost}
-				line.Ratio = line.Ours.Median / line.Theirs.Median
-				lines = append(lines, line)
-			}
-		}
+		line := compared{Name: rival.name, Ours: ours[at].service(), Theirs: theirs, OursLost: ours[at].Lost, TheirLost: lost}
+		line.Ratio = line.Ours.Median / line.Theirs.Median
+		lines = append(lines, line)
 	}
 	fmt.Printf("\ncustomers without service, seconds, %d runs each\n\n%-40s %24s %24s %14s %12s\n", runs, "", "ours min/median/max", "Patroni min/median/max", "ours ÷ theirs", "writes lost")
 	for _, line := range lines {
