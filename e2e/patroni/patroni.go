@@ -113,7 +113,8 @@ func ctl(ctx context.Context, e estate.Estate, pod string, args ...string) (stri
 	return e.Kubectl(ctx, append([]string{"exec", pod, "-c", "postgres", "--", "/usr/bin/python3", "/usr/bin/patronictl", "-c", "/etc/patroni/patroni.yaml"}, args...)...)
 }
 
-// AwaitWhole returns when a leader serves and two replicas stream from it.
+// AwaitWhole returns when a leader serves and two replicas stream from it and have replayed what it has: otherwise the next fault would
+// meet a cluster that has not got over the last one.
 func AwaitWhole(ctx context.Context, e estate.Estate) error {
 	return estate.Await(ctx, "a whole Patroni cluster", servingPatience, func() (bool, string) {
 		found, err := members(ctx, e)
@@ -129,9 +130,20 @@ func AwaitWhole(ctx context.Context, e estate.Estate) error {
 				replicas++
 			}
 		}
-		return leaders == 1 && replicas == 2, fmt.Sprint(found)
+		if leaders != 1 || replicas != 2 {
+			return false, fmt.Sprint(found)
+		}
+		leader, err := Leader(ctx, e)
+		if err != nil {
+			return false, err.Error()
+		}
+		follow, err := e.SQL(ctx, leader, followers)
+		return err == nil && follow == "2", fmt.Sprintf("%s replicas follow %s: %v", follow, leader, err)
 	})
 }
+
+// followers counts the replicas that stream and lack less than a few writes.
+const followers = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) < 65536"
 
 // Leader is the pod of the leader.
 func Leader(ctx context.Context, e estate.Estate) (string, error) {
