@@ -166,6 +166,7 @@ var vocabulary = map[string]words{
 
 	"scenario.DatabaseFailover":   {"Database failover", "データベースのフェイルオーバー"},
 	"scenario.DatabaseSwitchover": {"Database switchover", "データベースのスイッチオーバー"},
+	"scenario.DatabaseCommits":    {"Database commits", "コミットの待ち合わせ"},
 	"scenario.Rejoin":             {"Rejoin", "旧プライマリの復帰"},
 
 	"mode.live": {"live", "本番"}, "mode.rehearse": {"rehearsal", "予行演習"}, "mode.drill": {"drill", "演習"},

@@ -24,8 +24,9 @@ type offer struct {
 	reason      string // an example of one
 	// request completes what every scenario is asked with.
 	request func(runFlags, runbook.Request) any
-	// flags adds those that only this scenario has.
-	flags func(*cobra.Command, *runFlags)
+	// flags adds those that only this scenario has, and example those of them that an example needs.
+	flags   func(*cobra.Command, *runFlags)
+	example string
 }
 
 func offers() []offer {
@@ -49,6 +50,25 @@ when anything goes wrong.`,
 			flags: func(command *cobra.Command, f *runFlags) {
 				command.Flags().StringVar(&f.to, "to", "", "pod of the replica that takes over; the one that is furthest otherwise")
 			},
+		},
+		{
+			Scenario: workflows.Commits, short: "Let commits go on when the synchronous replicas are gone, or wait again", reason: "both replicas are gone, nobody can write",
+			long: `Database-commits --relax looks whether commits hang because too few synchronous replicas stream, always asks a person, and then lets
+them go on without. --restore lets them wait again by the plan, once there are replicas to wait for. A rehearsal says whether commits hang.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				commits := workflows.RestoreCommits
+				if f.relax {
+					commits = workflows.RelaxCommits
+				}
+				return workflows.DatabaseCommitsRequest{Request: asked, Database: f.database, Commits: commits}
+			},
+			flags: func(command *cobra.Command, f *runFlags) {
+				command.Flags().BoolVar(&f.relax, "relax", false, "let commits wait for nobody")
+				command.Flags().BoolVar(&f.restore, "restore", false, "let commits wait for what the plan says")
+				command.MarkFlagsOneRequired("relax", "restore")
+				command.MarkFlagsMutuallyExclusive("relax", "restore")
+			},
+			example: " --relax",
 		},
 		{
 			Scenario: workflows.Rejoining, short: "Bring a former PostgreSQL primary back as a replica", reason: "node-a1 is repaired",
@@ -81,7 +101,7 @@ func (s *session) rehearseCommand() *cobra.Command {
 type runFlags struct {
 	database, by, reason, plan, impact, detected, workflowID, approveAs, to string
 	overrides                                                               []string
-	resume, detach, plain, drill                                            bool
+	resume, detach, plain, drill, relax, restore                            bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.
@@ -94,7 +114,7 @@ func (f runFlags) modeOf(command runbook.Mode) runbook.Mode {
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	var f runFlags
-	start := fmt.Sprintf("  fukkyu %s %s --database shodo --by yuki", verbOf(mode), offer.Name)
+	start := fmt.Sprintf("  fukkyu %s %s%s --database shodo --by yuki", verbOf(mode), offer.Name, offer.example)
 	command := &cobra.Command{
 		Use: offer.Name, Short: offer.short,
 		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",

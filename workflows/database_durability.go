@@ -40,11 +40,10 @@ func (f *databaseFailover) chooseSynchronous(servers []postgres.Server) {
 	f.choice.Loss = loss{Bounded: sure.Certain, KnownEnd: sure.Certain, HowBounded: said}
 }
 
-// waited says whether the commits of the old primary waited for replicas. After a recovery that stopped before it had restored
-// redundancy they did not.
+// waited says whether the commits of the old primary waited for replicas. After a recovery that did not restore redundancy, or while a
+// person has let them go on without, they did not.
 func (f *databaseFailover) waited() bool {
-	relaxed := f.last.Relaxed && f.last.Phase != phaseFinished
-	return f.database.Durability.Synchronous() && !relaxed
+	return f.database.Durability.Synchronous() && !f.last.Relaxed
 }
 
 // dataLossObjects refuses to lose more than the plan allows, and anything at all where commits waited for replicas.

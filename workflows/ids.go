@@ -17,11 +17,14 @@ type Scenario struct {
 var (
 	Failover   = Scenario{Name: "database-failover", Type: DatabaseFailoverName}
 	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
+	Commits    = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
 )
 
 // Scenarios lists them.
-func Scenarios() []Scenario { return []Scenario{Failover, Switchover, Rejoining} }
+func Scenarios() []Scenario {
+	return []Scenario{Failover, Switchover, Commits, Rejoining}
+}
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no
 // search attribute of ours.

@@ -15,6 +15,7 @@ import (
 const (
 	DatabaseFailoverName   = "DatabaseFailover"
 	DatabaseSwitchoverName = "DatabaseSwitchover"
+	DatabaseCommitsName    = "DatabaseCommits"
 	RejoinName             = "Rejoin"
 )
 
@@ -22,6 +23,7 @@ const (
 func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseFailover, workflow.RegisterOptions{Name: DatabaseFailoverName})
 	registry.RegisterWorkflowWithOptions(DatabaseSwitchover, workflow.RegisterOptions{Name: DatabaseSwitchoverName})
+	registry.RegisterWorkflowWithOptions(DatabaseCommits, workflow.RegisterOptions{Name: DatabaseCommitsName})
 	registry.RegisterWorkflowWithOptions(Rejoin, workflow.RegisterOptions{Name: RejoinName})
 }
 
