@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -115,12 +115,15 @@ func plug(hub *netlink.Handle, outer, peer string, namespace *netns.NsHandle) er
 	if namespace != nil {
 		pair.PeerNamespace = netlink.NsFd(int(*namespace))
 	} else {
-		self, err := os.Open("/proc/self/ns/net")
+		// Not /proc/self, which is the first thread's: a goroutine that went into another namespace may have ended on that one.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		own, err := netns.Get()
 		if err != nil {
-			return err
+			return fmt.Errorf("find the host's network namespace: %w", err)
 		}
-		defer self.Close()
-		pair.PeerNamespace = netlink.NsFd(int(self.Fd()))
+		defer own.Close()
+		pair.PeerNamespace = netlink.NsFd(int(own))
 	}
 	if err := hub.LinkAdd(pair); err != nil {
 		return fmt.Errorf("connect %s to the switch: %w", outer, err)
