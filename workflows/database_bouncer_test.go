@@ -3,11 +3,13 @@ package workflows_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	"github.com/shodo-ecosystem/fukkyu/activities/pgbouncer"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,6 +80,16 @@ func TestBouncer_AQueryThatDoesNotEnd_ReleasesTheClientsAndShutsNothingDown(t *t
 	require.Contains(t, got.Summary, "queries still run")
 	require.Contains(t, e.journal, "release clients", "those that were paused before it failed")
 	require.NotContains(t, e.journal, "fast shutdown of postgres-primary-0")
+}
+
+func TestBouncer_StoppedAfterThePromotion_LeavesNobodyWaiting(t *testing.T) {
+	e := healthyEstate(t)
+	bouncing(e)
+	e.before["PointClients"] = func() error { return failure.Permanent(failure.NotFound, "no such entry") }
+	e.decide(time.Minute, runbook.Abort, 0)
+	got := switchOver(e, handOver())
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	requireOrder(t, e.journal, "hold clients", "promote postgres-replica-0 from timeline 1", "release clients")
 }
 
 func TestBouncer_OneThatWasNotTold_IsInTheReportWithWhatToDo(t *testing.T) {

@@ -252,6 +252,9 @@ func (f *databaseFailover) handOver(ctx workflow.Context, r *report.Report) erro
 		phase = phaseRedirected
 		r.Holds = append(r.Holds, "applications write to it")
 	}
+	if err := f.releaseClients(ctx); err != nil {
+		r.Missing = append(r.Missing, "clients wait in PgBouncer: "+err.Error())
+	}
 	r.Missing = append(r.Missing, "redundancy is not restored")
 	if f.relaxed {
 		r.Missing = append(r.Missing, fmt.Sprintf("commits of %s wait for no replica, and the plan asks for %s", f.target.Pod, f.database.Durability.StandbyNames()))
