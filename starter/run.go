@@ -26,6 +26,7 @@ type offer struct {
 	request func(runFlags, runbook.Request) any
 	// flags adds those that only this scenario has, and example those of them that an example needs.
 	flags   func(*cobra.Command, *runFlags)
+	check   func(runFlags) error // what is wrong with them
 	example string
 }
 
@@ -65,8 +66,12 @@ them go on without. --restore lets them wait again by the plan, once there are r
 			flags: func(command *cobra.Command, f *runFlags) {
 				command.Flags().BoolVar(&f.relax, "relax", false, "let commits wait for nobody")
 				command.Flags().BoolVar(&f.restore, "restore", false, "let commits wait for what the plan says")
-				command.MarkFlagsOneRequired("relax", "restore")
-				command.MarkFlagsMutuallyExclusive("relax", "restore")
+			},
+			check: func(f runFlags) error {
+				if f.relax == f.restore {
+					return usage("say either --relax or --restore")
+				}
+				return nil
 			},
 			example: " --relax",
 		},
@@ -190,6 +195,9 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 
 func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, f runFlags) error {
 	asked, err := f.request(mode, time.Now())
+	if err == nil && offer.check != nil {
+		err = offer.check(f)
+	}
 	if err != nil {
 		return err
 	}
