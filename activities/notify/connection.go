@@ -8,7 +8,7 @@ import (
 )
 
 // heardLimit bounds, in bytes, what a mail server may say in one attempt.
-const heardLimit = 1 << 20
+const heardLimit = 64 << 10
 
 // connection ends with the context that it was opened in, however slowly the other side speaks, and hears a bounded number of
 // bytes. Whoever holds it cannot give it more time.
