@@ -199,7 +199,9 @@ func (r *Run) commit(ctx workflow.Context, step *Step) {
 		return
 	}
 	r.changed = true
-	r.speakUp(ctx, "it begins to change the estate")
+	if !r.planned {
+		r.speakUp(ctx, "it begins to change the estate")
+	}
 	if r.report.Clocks.Executing.IsZero() {
 		r.report.Clocks.Executing = workflow.Now(ctx)
 	}

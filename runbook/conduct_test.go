@@ -24,6 +24,7 @@ type bench struct {
 	steps   []runbook.Step
 	journal []string
 	handed  bool
+	planned bool
 
 	escalation []plan.EscalationLevel
 	notices    []runbook.Notice
@@ -72,7 +73,7 @@ func (b *bench) workflow(ctx workflow.Context, input converter.RawValue) (report
 	if err := runbook.Decode(input, &request, runbook.Request{By: "yuki"}); err != nil {
 		return report.Report{}, err
 	}
-	run, err := runbook.Begin(ctx, runbook.Scenario{Name: "Bench", Guards: []string{"data-loss"}}, request, b.ports())
+	run, err := runbook.Begin(ctx, runbook.Scenario{Name: "Bench", Guards: []string{"data-loss"}, Planned: b.planned}, request, b.ports())
 	if err != nil {
 		return report.Report{}, err
 	}

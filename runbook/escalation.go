@@ -17,8 +17,8 @@ const leavePatience = 10 * time.Second
 // Whoever is to act must learn of it, and nothing about telling them may hold up the recovery: every message goes out beside
 // the steps, and what becomes of it stands in the report.
 
-// speakUp tells those of the first levels once there is something to tell: a question, a change, or a share of the objective
-// that is used up. A run that is refused before that wakes nobody.
+// speakUp tells those of the first levels once there is something to tell: a question, a change where something is broken, a share of
+// the objective that is used up, a planned run that went wrong. A run that is refused before that wakes nobody.
 func (r *Run) speakUp(ctx workflow.Context, why string) {
 	if r.level == 0 {
 		r.climbTo(ctx, max(1, r.levelAt(r.used(workflow.Now(ctx)))), why)
@@ -38,7 +38,7 @@ func (r *Run) levelAt(share plan.Percent) int {
 
 // climbTo tells the levels up to the one of that number, counted from 1, those that have not been told yet.
 func (r *Run) climbTo(ctx workflow.Context, number int, why string) {
-	if r.Rehearsing() || r.closing {
+	if r.Rehearsing() {
 		return
 	}
 	for r.level < min(number, len(r.Plan.Escalation)) {
@@ -191,14 +191,17 @@ func severity(event string, level plan.EscalationLevel) string {
 
 // takeLeave tells everybody who knows of the run how it ended, and waits a little for what is still on its way.
 func (r *Run) takeLeave(ctx workflow.Context) {
-	if r.level == 0 {
+	ended := fmt.Sprintf("it ended %s: %s", r.report.Outcome, r.report.Summary)
+	switch {
+	case r.level == 0 && r.changed && !r.report.Outcome.ServiceIsBack():
+		r.speakUp(ctx, ended)
+	case r.level == 0:
 		return
+	case r.report.Outcome.ServiceIsBack():
+		r.tellEverybody(ctx, Resolve, ended)
+	default:
+		r.tellEverybody(ctx, Trigger, ended)
 	}
-	event := Trigger
-	if r.report.Outcome.ServiceIsBack() {
-		event = Resolve
-	}
-	r.tellEverybody(ctx, event, fmt.Sprintf("it ended %s: %s", r.report.Outcome, r.report.Summary))
 	timer := workflow.TimerOptions{Summary: "the last messages may take a moment"}
 	sent := func() bool { return r.unsent == 0 }
 	if _, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{Timeout: leavePatience, TimerOptions: timer}, sent); err != nil {

@@ -139,6 +139,22 @@ func TestEscalation_RunThatIsRefused_WakesNobody(t *testing.T) {
 	require.Empty(t, b.told())
 }
 
+func TestEscalation_PlannedRun_CallsNobodyUnlessItGoesWrong(t *testing.T) {
+	b := newLadder(t)
+	b.planned = true
+	b.run(by("yuki"))
+	require.Empty(t, b.told(), "nothing was broken, and nothing is")
+
+	b = newLadder(t)
+	b.planned = true
+	b.steps[1].UndoOnFailure = true
+	b.steps[1].Do = func(workflow.Context) (string, error) { return "", errors.New("it does not shut down") }
+	got := b.run(by("yuki"))
+	require.Equal(t, report.RolledBack, got.Outcome)
+	require.Equal(t, []string{"pager trigger L1", "chat trigger L1"}, b.told())
+	require.Contains(t, b.notices[0].Summary, "it ended rolled-back: ")
+}
+
 func TestEscalation_Rehearsal_TellsNobody(t *testing.T) {
 	b := newLadder(t)
 	b.run(runbook.Request{By: "yuki", Mode: runbook.Rehearse})

@@ -40,6 +40,8 @@ const (
 type Scenario struct {
 	Name   string   // the Temporal workflow type
 	Guards []string // the names of the guards that a person may override
+	// Planned says that nothing is broken when it begins: nobody is called before it asks something, takes long, or goes wrong.
+	Planned bool
 }
 
 // Run is one run of one scenario: what it knows, and what people can say to it.
@@ -47,9 +49,10 @@ type Run struct {
 	Plan    plan.Plan
 	Request Request
 
-	ports  Ports
-	report report.Report
-	cancel workflow.CancelFunc // stops the steps, not the undoing
+	planned bool
+	ports   Ports
+	report  report.Report
+	cancel  workflow.CancelFunc // stops the steps, not the undoing
 
 	step       int // index of the step being performed, in the report; -1 before the first
 	undos      []undo
@@ -78,7 +81,7 @@ func Begin(ctx workflow.Context, scenario Scenario, request Request, ports Ports
 	}
 	info := workflow.GetInfo(ctx)
 	now := workflow.Now(ctx)
-	run := &Run{Request: request, ports: ports, step: -1, approved: map[string]bool{}, outbox: map[string][]letter{}, cancel: func() {}}
+	run := &Run{Request: request, planned: scenario.Planned, ports: ports, step: -1, approved: map[string]bool{}, outbox: map[string][]letter{}, cancel: func() {}}
 	run.report = report.Report{
 		Scenario: scenario.Name, Mode: string(request.Mode), WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID,
 		RequestedBy: request.By, Reason: request.Reason, Phase: PhaseStarting,

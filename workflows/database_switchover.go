@@ -42,7 +42,7 @@ func DatabaseSwitchover(ctx workflow.Context, input converter.RawValue) (report.
 	if err := runbook.Decode(input, &request, example); err != nil {
 		return report.Report{}, err
 	}
-	run, err := runbook.Begin(ctx, runbook.Scenario{Name: DatabaseSwitchoverName}, request.Request, ports())
+	run, err := runbook.Begin(ctx, runbook.Scenario{Name: DatabaseSwitchoverName, Planned: true}, request.Request, ports())
 	if err != nil {
 		return report.Report{}, err
 	}

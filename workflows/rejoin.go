@@ -30,7 +30,7 @@ func Rejoin(ctx workflow.Context, input converter.RawValue) (report.Report, erro
 	if err := runbook.Decode(input, &request, example); err != nil {
 		return report.Report{}, err
 	}
-	run, err := runbook.Begin(ctx, runbook.Scenario{Name: RejoinName}, request.Request, ports())
+	run, err := runbook.Begin(ctx, runbook.Scenario{Name: RejoinName, Planned: true}, request.Request, ports())
 	if err != nil {
 		return report.Report{}, err
 	}
