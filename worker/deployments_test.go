@@ -147,7 +147,8 @@ func TestManifests_TheExampleSite_FitsThePlanAndRefersToMountedSecrets(t *testin
 			files = append(files, region.Power.PasswordFile)
 		}
 	}
-	require.NotEmpty(t, files)
+	files = append(files, secretsOf(site.Channels)...)
+	require.Len(t, files, 7)
 	for _, file := range files {
 		relative, err := filepath.Rel(manifests, file)
 		require.NoError(t, err)
@@ -156,6 +157,22 @@ func TestManifests_TheExampleSite_FitsThePlanAndRefersToMountedSecrets(t *testin
 		require.Contains(t, string(header), "create secret generic "+volume.Secret.SecretName+" ")
 		require.Contains(t, string(header), "--from-file="+filepath.Base(file))
 	}
+}
+
+// secretsOf are the files that hold the secrets of channels.
+func secretsOf(channels []plan.SiteChannel) []string {
+	var files []string
+	for _, channel := range channels {
+		switch {
+		case channel.PagerDuty != nil:
+			files = append(files, channel.PagerDuty.RoutingKeyFile)
+		case channel.Slack != nil:
+			files = append(files, channel.Slack.WebhookURLFile)
+		case channel.Email != nil:
+			files = append(files, channel.Email.PasswordFile)
+		}
+	}
+	return files
 }
 
 func TestManifests_ProbesAndScrapes_AskForWhatTheWorkerServes(t *testing.T) {
