@@ -61,6 +61,8 @@ func (e primaryEvidence) died() time.Time {
 		return e.Impact
 	case !e.machineGone() || e.Instance.NodeHeartbeat.IsZero():
 		return e.Gathered
+	case e.Instance.NodeHeartbeat.Add(heartbeatSlack).Before(e.lastSign()):
+		return e.Gathered // a replica heard it later than that: the clock of its machine is behind
 	default:
 		return earlier(e.Gathered, e.Instance.NodeHeartbeat.Add(heartbeatSlack))
 	}
@@ -74,8 +76,8 @@ func (e primaryEvidence) machineGone() bool {
 func (e primaryEvidence) lastSign() time.Time {
 	var last time.Time
 	for _, server := range e.After {
-		if server.LastHeard.After(last) {
-			last = server.LastHeard
+		if heard := server.HeardAt(); heard.After(last) {
+			last = heard
 		}
 	}
 	return last

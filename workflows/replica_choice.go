@@ -132,8 +132,8 @@ func primaryTimeline(servers []postgres.Server) (timeline uint32, sure bool) {
 		switch {
 		case !server.Reached || !server.InRecovery:
 			continue
-		case server.LastHeard.After(heard):
-			heard, timeline, sure = server.LastHeard, server.Timeline, true
+		case server.HeardAt().After(heard):
+			heard, timeline, sure = server.HeardAt(), server.Timeline, true
 		case heard.IsZero() && timeline == 0:
 			timeline, sure = server.Timeline, true
 		case heard.IsZero() && timeline != server.Timeline:
@@ -152,7 +152,7 @@ func lossWith(server postgres.Server, primary primaryKnowledge) loss {
 			bound.Bytes = uint64(primary.End - progress(server))
 		}
 	}
-	last := server.LastHeard
+	last := server.HeardAt()
 	bound.HowBounded = "from the primary's last message to this replica until it was gone"
 	if last.IsZero() {
 		last = server.LastCommit

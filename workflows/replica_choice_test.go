@@ -48,11 +48,36 @@ func TestChooseReplica_TakesTheOneThatHasMostOfThePrimarysHistory(t *testing.T) 
 	}
 }
 
+// Clocks of machines differ. Whoever is ahead must not look as if it had heard the primary last, nor hide what is lost.
+func TestPrimaryTimeline_AForkWhoseClockIsAhead_DoesNotSpeakForThePrimary(t *testing.T) {
+	fork := standby("fork", 0x900, func(s *postgres.Server) {
+		s.Timeline, s.LastHeard, s.Ahead = 5, three.Add(9*time.Minute), 10*time.Minute
+	})
+	timeline, sure := primaryTimeline([]postgres.Server{fork, standby("a", 0x200, nil)})
+	require.True(t, sure)
+	require.Equal(t, uint32(4), timeline)
+}
+
+func TestDied_AMachineWhoseClockIsBehind_IsNotTakenToHaveDiedBeforeItWasHeard(t *testing.T) {
+	evidence := primaryEvidence{Gathered: three.Add(3 * time.Second), After: []postgres.Server{standby("a", 0x200, nil)}}
+	evidence.Instance.NodeHeartbeat = three.Add(-10 * time.Minute)
+	require.Equal(t, evidence.Gathered, evidence.died(), "as late as it can have been")
+	evidence.Instance.NodeHeartbeat = three.Add(10 * time.Minute)
+	require.Equal(t, evidence.Gathered, evidence.died(), "nobody dies after they were found dead")
+	evidence.Instance.NodeHeartbeat = three.Add(-8 * time.Second)
+	require.Equal(t, three.Add(2*time.Second), evidence.died())
+}
+
 func TestChooseReplica_SaysWhatWouldBeLost(t *testing.T) {
 	known := primaryKnowledge{End: 0x300, Died: three.Add(2 * time.Second)}
 	heard := chooseReplica([]postgres.Server{standby("a", 0x200, nil)}, known).Loss
 	require.Equal(t, uint64(0x100), heard.Bytes)
 	require.Equal(t, 2*time.Second, heard.Within)
+
+	ahead := func(server *postgres.Server) {
+		server.LastHeard, server.Ahead = three.Add(10*time.Minute), 10*time.Minute
+	}
+	require.Equal(t, 2*time.Second, chooseReplica([]postgres.Server{standby("a", 0x200, ahead)}, known).Loss.Within, "a clock that is 10 minutes ahead hides nothing")
 
 	deaf := func(server *postgres.Server) {
 		server.LastHeard, server.LastCommit = time.Time{}, three.Add(-time.Minute)

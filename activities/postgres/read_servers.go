@@ -27,6 +27,17 @@ type Server struct {
 	PrimaryEnd LSN       `json:"primaryEnd"`          // where the sender last said that its WAL ends; only while receiving
 	LastCommit time.Time `json:"lastCommit,omitzero"` // newest moment of the primary that it has replayed: a commit or a checkpoint
 	History    []Fork    `json:"history,omitempty"`   // the timelines that it descends from, oldest first
+	// Ahead is how far this server's clock is ahead of the worker's; negative when it is behind.
+	Ahead time.Duration `json:"ahead,omitempty"`
+}
+
+// HeardAt is when the server last heard its sender, by the worker's clock. It is for comparing servers with each other; two readings of
+// one server are told apart by LastHeard, which is exact.
+func (s Server) HeardAt() time.Time {
+	if s.LastHeard.IsZero() {
+		return s.LastHeard
+	}
+	return s.LastHeard.Add(-s.Ahead)
 }
 
 // Fork is where a timeline was left.
@@ -98,7 +109,8 @@ SELECT pg_is_in_recovery(),
        coalesce(receiver.received_tli, 0),
        receiver.last_msg_receipt_time,
        coalesce(receiver.latest_end_lsn, '0/0')::text,
-       greatest(pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_control_checkpoint()))
+       greatest(pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_control_checkpoint())),
+       clock_timestamp()
   FROM (SELECT 1) AS one LEFT JOIN pg_stat_wal_receiver AS receiver ON true`
 
 func describe(ctx context.Context, conn *pgx.Conn) (Server, error) {
@@ -106,8 +118,11 @@ func describe(ctx context.Context, conn *pgx.Conn) (Server, error) {
 	var walFile, receive, replay, end string
 	var checkpoint, received int64
 	var heard, committed *time.Time
+	var its time.Time
+	asked := time.Now()
 	err := conn.QueryRow(ctx, describeServer).Scan(&server.InRecovery, &server.SystemID, &checkpoint, &walFile, &receive, &replay,
-		&server.Receiving, &received, &heard, &end, &committed)
+		&server.Receiving, &received, &heard, &end, &committed, &its)
+	server.Ahead = aheadOf(asked, time.Now(), its)
 	if err != nil {
 		return server, fmt.Errorf("read its state: %w", err)
 	}
@@ -126,6 +141,18 @@ func describe(ctx context.Context, conn *pgx.Conn) (Server, error) {
 	server.LastHeard, server.LastCommit = orZero(heard), orZero(committed)
 	server.History, err = readHistory(ctx, conn, server.Timeline)
 	return server, err
+}
+
+// aheadOf is how far a clock that was read between two moments of ours is ahead. What lies between them is no difference.
+func aheadOf(asked, answered, its time.Time) time.Duration {
+	switch {
+	case its.After(answered):
+		return its.Sub(answered)
+	case its.Before(asked):
+		return its.Sub(asked)
+	default:
+		return 0
+	}
 }
 
 // timelineOf is the timeline in the name of the WAL file that a primary writes; a replica has no such file and says otherwise.
