@@ -135,17 +135,22 @@ func TestFailover_ThePrimaryComesBackBetweenFenceAndPromotion_TheStartGateHolds(
 	require.NotContains(t, kubectl(t, "get", "pods", "--no-headers"), "postgres-primary-0   1/1")
 }
 
-func TestFailover_APIServerAwayFor20Seconds_EndsAsIfNothingHadHappened(t *testing.T) {
-	fresh(t)
-	staff(t, automatic(t), estate.Crew{})
-	do(t, "break", "power-off", "primary")
-	do(t, "break", "api-server")
-	detached(t)
-	away := time.NewTimer(20 * time.Second)
-	defer away.Stop()
-	<-away.C
-	do(t, "mend", "api-server")
-	require.Equal(t, report.Recovered, awaitEnd(t).Outcome)
+// Without its etcd an API server stays, and answers with errors and timeouts.
+func TestFailover_APIServerAwayOrAnsweringErrorsForSeconds_EndsAsIfNothingHadHappened(t *testing.T) {
+	for fault, length := range map[string]time.Duration{"api-server": 20 * time.Second, "etcd": 10 * time.Second} {
+		t.Run(fault, func(t *testing.T) {
+			fresh(t)
+			staff(t, automatic(t), estate.Crew{})
+			do(t, "break", "power-off", "primary")
+			do(t, "break", fault)
+			detached(t)
+			away := time.NewTimer(length)
+			defer away.Stop()
+			<-away.C
+			do(t, "mend", fault)
+			require.Equal(t, report.Recovered, awaitEnd(t).Outcome)
+		})
+	}
 }
 
 func TestFailover_TemporalKilledAndStartedAgain_EndsAsIfNothingHadHappened(t *testing.T) {

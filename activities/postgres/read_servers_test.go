@@ -33,6 +33,7 @@ func TestReadServers_WithOneDeadAndOneThatHangs_ReadsTheOthersWithinItsTimeout(t
 	require.True(t, replica.InRecovery)
 	require.True(t, replica.Receiving)
 	require.False(t, replica.LastHeard.IsZero())
+	require.Zero(t, replica.Ahead, "it has the same clock")
 	require.Equal(t, primary.SystemID, replica.SystemID)
 	require.Equal(t, uint32(1), replica.Timeline)
 	require.False(t, dead.Reached)
