@@ -148,7 +148,7 @@ func (c catalogue) check(t *testing.T, node parser.Node, query string) map[strin
 
 // words are the values that labels of ours can have.
 var words = map[string][]string{
-	"mode": {string(runbook.Live), string(runbook.Rehearse)},
+	"mode": {string(runbook.Live), string(runbook.Rehearse), string(runbook.Drill)},
 	"phase": {
 		runbook.PhaseStarting, runbook.PhaseExecuting, runbook.PhaseWaiting, runbook.PhaseAsking, runbook.PhaseStanding,
 		runbook.PhasePaused, runbook.PhaseUndoing, runbook.PhaseFinished,
