@@ -53,13 +53,25 @@ func (f *databaseFailover) missingPods() int {
 	return missing
 }
 
-// setToGrow is the StatefulSet of the promoted replica when the plan lists it among those that hold replicas, else the first that does.
+// setToGrow is the StatefulSet of the promoted replica when the plan lists it among those that hold replicas, else the first that
+// does; another one where that would only bring back the old primary's pod, whose machine and volume are gone.
 func (f *databaseFailover) setToGrow() kubernetes.Set {
+	names := slices.Clone(f.database.Replicas)
 	promoted, _ := instanceOf(f.estate, f.target.Pod)
-	if slices.Contains(f.database.Replicas, promoted.StatefulSet) {
-		return setOf(f.estate, promoted.StatefulSet)
+	if at := slices.Index(names, promoted.StatefulSet); at > 0 {
+		names = slices.Insert(slices.Delete(names, at, at+1), 0, promoted.StatefulSet)
 	}
-	return setOf(f.estate, f.database.Replicas[0])
+	for _, name := range append(names, f.database.Primary) {
+		if set := setOf(f.estate, name); set.Replicas > 0 && !f.bringsBack(set) {
+			return set
+		}
+	}
+	return setOf(f.estate, names[0])
+}
+
+// bringsBack says that the next pod of a StatefulSet is the old primary's.
+func (f *databaseFailover) bringsBack(set kubernetes.Set) bool {
+	return fmt.Sprintf("%s-%d", set.Name, set.Start+set.Replicas) == f.old.Pod
 }
 
 // addReplica lets the StatefulSet create a new replica. It clones the new primary by itself.
@@ -72,6 +84,11 @@ func (f *databaseFailover) addReplica(ctx workflow.Context) (string, error) {
 	}
 	if f.grown.Name == "" {
 		return "as many pods are wanted as before", nil
+	}
+	if f.bringsBack(f.grown) { // it has the name of the new one
+		if _, err := f.freePod(ctx); err != nil {
+			return "", err
+		}
 	}
 	_, err := begin(f.act(ctx, fmt.Sprintf("StatefulSet %s: %d replicas", f.grown.Name, f.grownTo)), kube.AddReplica, kubernetes.AddReplicaParams{
 		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Set: f.grown, Replicas: f.grownTo,

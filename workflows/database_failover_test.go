@@ -9,6 +9,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
@@ -335,4 +336,32 @@ func TestDatabaseFailover_NoStartGateAndAMiddlePod_IsRefused(t *testing.T) {
 	e.found.Instances[0].StatefulSet, e.found.Instances[0].Ordinal = "postgres-replica", 2
 	e.found.Sets[1] = kubernetes.Set{Name: "postgres-replica", Replicas: 4}
 	require.Contains(t, e.refuse(request()), "start gate")
+}
+
+// primaryIsTheLastOf makes the last pod of the replicas' StatefulSet the primary, as a switchover may leave it.
+func primaryIsTheLastOf(e *estate) {
+	e.found.RolePrimary, e.found.ServicePod = "postgres-replica-1", "postgres-replica-1"
+	e.found.Instances[0].NodeReady, e.found.Instances[0].NodeHeartbeat = true, time.Time{}
+	e.found.Instances[2].NodeReady, e.found.Instances[2].NodeHeartbeat = false, e.began.Add(-3*time.Second)
+	e.servers = []postgres.Server{e.replica("postgres-primary-0", 0x5000200), e.replica("postgres-replica-0", 0x5000100)}
+}
+
+func TestDatabaseFailover_TheDeadPrimaryWasTheLastOfItsSet_AnotherSetGrows(t *testing.T) {
+	e := newEstate(t).automatic()
+	primaryIsTheLastOf(e)
+	got := e.run(request())
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Contains(t, e.journal, "grow postgres-primary to 2", "postgres-replica would only ask for the dead pod again")
+}
+
+func TestDatabaseFailover_TheDeadPrimaryWasTheLastOfTheOnlySet_ItsPodIsFreedFirst(t *testing.T) {
+	e := newEstate(t).automatic()
+	primaryIsTheLastOf(e)
+	e.found.Sets[0].Replicas = 0 // a former primary is held down there
+	e.found.Instances, e.servers = e.found.Instances[1:], e.servers[1:]
+	got := e.run(request())
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	freed, grown := slices.Index(e.journal, "free postgres-replica-1"), slices.Index(e.journal, "grow postgres-replica to 2")
+	require.Positive(t, freed)
+	require.Greater(t, grown, freed, "the new pod has the name of the one that hangs")
 }
