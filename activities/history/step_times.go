@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/report"
@@ -14,12 +15,15 @@ import (
 )
 
 // mostRuns is how many earlier runs are looked at, the latest first: an estate changes, and what it took years ago says little.
-const mostRuns = 20
+const mostRuns = 10
 
 // Activities read a Temporal namespace.
 type Activities struct {
 	Client    client.Client
 	Namespace string
+
+	mutex sync.Mutex
+	known map[string]report.Report // by run ID: what a run left never changes, and reading it again would slow a recovery down
 }
 
 // StepTimesParams say which runs count.
@@ -53,10 +57,24 @@ func (a *Activities) StepTimes(ctx context.Context, p StepTimesParams) (StepTime
 }
 
 func (a *Activities) reportOf(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (report.Report, bool) {
-	var left report.Report
 	execution := info.GetExecution()
-	err := a.Client.GetWorkflow(ctx, execution.GetWorkflowId(), execution.GetRunId()).Get(ctx, &left)
-	return left, err == nil
+	a.mutex.Lock()
+	left, known := a.known[execution.GetRunId()]
+	a.mutex.Unlock()
+	if known {
+		return left, true
+	}
+	if err := a.Client.GetWorkflow(ctx, execution.GetWorkflowId(), execution.GetRunId()).Get(ctx, &left); err != nil {
+		return left, false
+	}
+	left.Timeline, left.Facts, left.Notifications = nil, nil, nil // which say nothing of times, and may be long
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.known == nil {
+		a.known = map[string]report.Report{}
+	}
+	a.known[execution.GetRunId()] = left
+	return left, true
 }
 
 // timesOf is the median of each step over those runs that performed it.

@@ -69,3 +69,15 @@ func TestStepTimes_NoEarlierRun_SaysNothing(t *testing.T) {
 	require.Zero(t, got.Runs)
 	require.Empty(t, got.Recovers)
 }
+
+func TestStepTimes_AskedAgain_ReadsNoReportTwice(t *testing.T) {
+	three := left(report.Recovered, "database shodo", 3)
+	found := temporal(t, &three)
+	activities := &history.Activities{Client: found}
+	for range 3 {
+		got, err := activities.StepTimes(t.Context(), history.StepTimesParams{Scenario: "DatabaseFailover", Target: "database shodo"})
+		require.NoError(t, err)
+		require.Equal(t, 3*time.Second, got.Steps["fence"])
+	}
+	found.(*mocks.Client).AssertNumberOfCalls(t, "GetWorkflow", 1)
+}
