@@ -128,3 +128,19 @@ func TestDatabaseFailover_WhileCommitsGoOnWithout_TheLossIsJudgedAsAsynchronous(
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Contains(t, got.RPO.How, "upper bound")
 }
+
+// A run that is cut off after the fence leaves in the lease what it last remembered.
+func TestDatabaseFailover_WhileCommitsGoOnWithout_RemembersItFromTheFenceToTheRestoredRedundancy(t *testing.T) {
+	e := newEstate(t).automatic().synchronous()
+	e.held.Last = lease.Record{Holder: "database-failover/shodo/1", Phase: "finished", Relaxed: true}
+	handle(e, "RecordLease", func(p lease.RecordLeaseParams) (lease.RecordLeaseResult, error) {
+		return lease.RecordLeaseResult{}, e.write("RecordLease", "remember %s, relaxed %t", p.Record.Phase, p.Record.Relaxed)
+	})
+	handle(e, "ReleaseLease", func(p lease.ReleaseLeaseParams) (lease.ReleaseLeaseResult, error) {
+		return lease.ReleaseLeaseResult{}, e.write("ReleaseLease", "release lease, relaxed %t", p.Record.Relaxed)
+	})
+	require.Equal(t, report.Recovered, e.run(asked).Outcome)
+	require.Subset(t, e.journal, []string{
+		"remember fenced, relaxed true", "remember promoting, relaxed true", "remember redirected, relaxed true", "release lease, relaxed false",
+	})
+}

@@ -70,7 +70,7 @@ type databaseFailover struct {
 	grown      kubernetes.Set         // the StatefulSet that gets a new replica, as found before; empty when none is missing
 	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
-	relaxed    bool                   // the new primary's commits wait for no replica, until redundancy is restored
+	relaxed    bool                   // the primary's commits wait for no replica: the old one's by a person's word, the new one's until redundancy is restored
 	held       bool                   // clients wait in PgBouncer for the new primary
 }
 

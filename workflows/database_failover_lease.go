@@ -26,7 +26,7 @@ func (f *databaseFailover) leaseIsFree(ctx workflow.Context) (runbook.Verdict, e
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	f.last = found.Last
+	f.last, f.relaxed = found.Last, found.Last.Relaxed
 	if f.run.Request.Continue {
 		f.takeUp()
 	}
@@ -151,7 +151,7 @@ func (f *databaseFailover) promotedBefore() string {
 func (f *databaseFailover) takeUp() {
 	f.old.Pod, f.old.Node, f.proof = f.last.OldPrimary, f.last.OldNode, f.last.Proof
 	f.target = promotionTarget{Pod: f.last.Promoted, Timeline: f.last.Timeline, SystemID: f.last.SystemID}
-	f.standbys, f.relaxed = f.last.Standbys, f.last.Relaxed
+	f.standbys = f.last.Standbys
 	if f.proof == "" {
 		f.run.Unproven()
 	}
