@@ -63,31 +63,41 @@ func DatabaseCommits(ctx workflow.Context, input converter.RawValue) (report.Rep
 }
 
 func (c *databaseCommits) runbook() runbook.Runbook {
-	change := runbook.Step{
-		Name: "Let commits wait for replicas again", Budget: quickBudget,
-		Guard: c.mayRestore, Do: c.restore,
-	}
+	steps := []runbook.Step{{
+		Name: "Take the recovery lease", Budget: quickBudget, Bookkeeping: true,
+		Guard: c.leaseIsFree, Do: c.takeLease, Undo: c.returnLease,
+	}}
 	if c.commits == RelaxCommits {
-		c.approval = c.run.Plan.Runbooks.DatabaseFailover.Approval
-		c.approval.Needed = max(1, c.approval.Needed) // a plan that asks nobody for a failover does not give durability away
-		change = runbook.Step{
-			Name: "Let commits go on without a replica", Budget: quickBudget,
-			Guard: c.mayRelax, Approval: &c.approval, Do: c.relaxCommits, Verify: c.nobodyWaits, Undo: c.wait,
-		}
+		steps = append(steps, c.relaxStep())
+	} else {
+		steps = append(steps, c.restoreSteps()...)
 	}
-	return runbook.Runbook{
-		Steps: []runbook.Step{
-			{
-				Name: "Take the recovery lease", Budget: quickBudget, Bookkeeping: true,
-				Guard: c.leaseIsFree, Do: c.takeLease, Undo: c.returnLease,
-			},
-			change,
-			{
-				Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,
-				Do: func(ctx workflow.Context) (string, error) { return "", c.returnLease(ctx) },
-			},
+	steps = append(steps, runbook.Step{
+		Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,
+		Do: func(ctx workflow.Context) (string, error) { return "", c.returnLease(ctx) },
+	})
+	return runbook.Runbook{Steps: steps, Conclude: c.conclude}
+}
+
+func (c *databaseCommits) relaxStep() runbook.Step {
+	c.approval = c.run.Plan.Runbooks.DatabaseFailover.Approval
+	c.approval.Needed = max(1, c.approval.Needed) // a plan that asks nobody for a failover does not give durability away
+	return runbook.Step{
+		Name: "Let commits go on without a replica", Budget: quickBudget,
+		Guard: c.mayRelax, Approval: &c.approval, Do: c.relaxCommits, Verify: c.nobodyWaits, Undo: c.wait,
+	}
+}
+
+func (c *databaseCommits) restoreSteps() []runbook.Step {
+	return []runbook.Step{
+		{
+			Name: "See the replicas have what is written", Budget: flushPatience, Bookkeeping: true, UndoOnFailure: true,
+			Guard: c.enoughStream, Do: c.enoughFlush,
 		},
-		Conclude: c.conclude,
+		{
+			Name: "Let commits wait for replicas again", Budget: quickBudget,
+			Guard: c.mayRestore, Do: c.restore,
+		},
 	}
 }
 
@@ -186,8 +196,8 @@ func (c *databaseCommits) wait(ctx workflow.Context) error {
 	return c.rememberRelaxed(ctx, false)
 }
 
-// mayRestore refuses to let commits wait for replicas that are not there.
-func (c *databaseCommits) mayRestore(ctx workflow.Context) (runbook.Verdict, error) {
+// enoughStream refuses to let commits wait for replicas that are not there.
+func (c *databaseCommits) enoughStream(ctx workflow.Context) (runbook.Verdict, error) {
 	objection, err := c.read(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
@@ -200,11 +210,33 @@ func (c *databaseCommits) mayRestore(ctx workflow.Context) (runbook.Verdict, err
 	if objection != nil {
 		return runbook.Verdict{Objections: []runbook.Objection{*objection}}, nil
 	}
-	names := c.database.Durability.StandbyNames()
-	return runbook.Verdict{
-		Seen:    fmt.Sprintf("streaming from %s: %s", c.target.Pod, strings.Join(c.found.Streaming, ", ")),
-		Changes: []string{fmt.Sprintf("%s: synchronous_standby_names is %s, was %s", c.target.Pod, names, orNone(c.found.Names))},
-	}, nil
+	return runbook.Verdict{Seen: fmt.Sprintf("streaming from %s: %s", c.target.Pod, strings.Join(c.found.Streaming, ", "))}, nil
+}
+
+// flushPatience is how long replicas may take to have on their disks what is written now: a live one takes less than a second.
+const flushPatience = 10 * time.Second
+
+// enoughFlush has the replicas prove that they are alive: for a minute PostgreSQL takes one that has fallen silent to be streaming.
+func (c *databaseCommits) enoughFlush(ctx workflow.Context) (string, error) {
+	needed := c.database.Durability.Standbys
+	seen, err := begin(c.act(ctx, fmt.Sprintf("wait until %d replicas have what is written", needed)), servers.AwaitFlushed, postgres.AwaitFlushedParams{
+		Database: c.database.Name, Catalog: c.database.Catalog, Primary: c.targetAddress(), AtLeast: needed, Patience: flushPatience,
+	}).get(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case !seen.Enough:
+		return "", fmt.Errorf("every commit would hang: %s, and the plan lets commits wait for %d; bring replicas back first", seen.Seen, needed)
+	}
+	return fmt.Sprintf("on the disks of %s", strings.Join(seen.Flushed, ", ")), nil
+}
+
+func (c *databaseCommits) mayRestore(ctx workflow.Context) (runbook.Verdict, error) {
+	verdict, err := c.enoughStream(ctx)
+	if err == nil && len(verdict.Objections) == 0 {
+		verdict.Changes = []string{fmt.Sprintf("%s: synchronous_standby_names is %s, was %s", c.target.Pod, c.database.Durability.StandbyNames(), orNone(c.found.Names))}
+	}
+	return verdict, err
 }
 
 func (c *databaseCommits) restore(ctx workflow.Context) (string, error) {

@@ -25,6 +25,9 @@ func hanging(t *testing.T) (*estate, *postgres.ReadCommitsResult) {
 		}
 		return postgres.SetSynchronousResult{}, e.write("SetSynchronous", "commits of %s wait for %q", p.Instance.Pod, p.Names)
 	})
+	handle(e, "AwaitFlushed", func(p postgres.AwaitFlushedParams) (postgres.AwaitFlushedResult, error) {
+		return postgres.AwaitFlushedResult{Flushed: found.Streaming, Enough: len(found.Streaming) >= p.AtLeast}, nil
+	})
 	handle(e, "RecordLease", func(p lease.RecordLeaseParams) (lease.RecordLeaseResult, error) {
 		return lease.RecordLeaseResult{}, e.write("RecordLease", "remember relaxed %t", p.Record.Relaxed)
 	})
@@ -118,6 +121,22 @@ func TestDatabaseCommits_Restore_WaitsForReplicasThatAreThereAndNoOthers(t *test
 	*found = postgres.ReadCommitsResult{}
 	_, err = e.commits(workflows.RestoreCommits)
 	require.ErrorContains(t, err, "every commit would hang: 0 replicas stream, and the plan lets commits wait for 1")
+}
+
+// A replica that has fallen silent streams, by PostgreSQL's word, for another minute.
+func TestDatabaseCommits_RestoreWhileTheReplicasAreSilent_ChangesNothing(t *testing.T) {
+	e, found := hanging(t)
+	*found = postgres.ReadCommitsResult{Streaming: []string{"zone-c", "zone-d"}}
+	e.held.Last.Relaxed = true
+	handle(e, "AwaitFlushed", func(postgres.AwaitFlushedParams) (postgres.AwaitFlushedResult, error) {
+		return postgres.AwaitFlushedResult{Seen: "no replica has 0/5000200 after 10s"}, nil
+	})
+	got, err := e.commits(workflows.RestoreCommits)
+	require.NoError(t, err)
+	require.Equal(t, report.RolledBack, got.Outcome)
+	require.Contains(t, got.Summary, "every commit would hang: no replica has 0/5000200 after 10s")
+	require.Contains(t, got.Summary, "nothing was changed")
+	require.Equal(t, []string{"take lease", "release lease, relaxed true"}, e.journal)
 }
 
 func TestDatabaseFailover_WhileCommitsGoOnWithout_TheLossIsJudgedAsAsynchronous(t *testing.T) {
