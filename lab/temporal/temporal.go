@@ -22,6 +22,10 @@ const startPatience = time.Minute
 // host is where it listens: nobody but this machine needs it.
 const host = "127.0.0.1"
 
+// pollsPerSecond is how often a shard of the server may look for tasks to hand out. Its default of 20 lets every task of a recovery,
+// whose tasks are a few milliseconds long, wait for up to 50 ms; deployments/temporal has the same for production.
+const pollsPerSecond = "history.transferProcessorMaxPollRPS=1000"
+
 // Server is the Temporal server of a lab.
 type Server struct {
 	Folder topology.Folder
@@ -56,7 +60,8 @@ func (s Server) Start(ctx context.Context) error {
 		return errors.New("start Temporal: no temporal command is given by --temporal or LAB_TEMPORAL, and none is on the PATH")
 	}
 	err := s.daemon().Start(s.State.Temporal, "server", "start-dev", "--db-filename", s.Folder.Temporal(), "--ip", host,
-		"--port", strconv.Itoa(s.State.TemporalPort), "--ui-port", strconv.Itoa(s.State.TemporalUIPort), "--log-level", "error")
+		"--port", strconv.Itoa(s.State.TemporalPort), "--ui-port", strconv.Itoa(s.State.TemporalUIPort), "--log-level", "error",
+		"--dynamic-config-value", pollsPerSecond)
 	if err != nil {
 		return err
 	}
