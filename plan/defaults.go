@@ -10,6 +10,13 @@ const (
 	defaultCatchUp  = time.Minute
 	defaultWriteGap = 5 * time.Second
 
+	defaultSettle   = 2 * time.Minute
+	defaultDeclare  = 5 * time.Minute
+	defaultDiagnose = 10 * time.Minute
+	defaultRecover  = 15 * time.Minute
+	defaultAtOnce   = 8
+	defaultDrain    = 5 * time.Minute
+
 	defaultBouncerFile = "/etc/pgbouncer/pgbouncer.ini"
 )
 
@@ -26,4 +33,18 @@ func (p *Plan) applyDefaults() {
 	switchover := &p.Runbooks.DatabaseSwitchover
 	switchover.CatchUp = cmp.Or(switchover.CatchUp, defaultCatchUp)
 	switchover.WriteGap = cmp.Or(switchover.WriteGap, defaultWriteGap)
+	service := &p.Runbooks.ServiceRecovery
+	service.Settle = cmp.Or(service.Settle, defaultSettle)
+	outage := &p.Runbooks.FullOutage
+	outage.Declare = cmp.Or(outage.Declare, defaultDeclare)
+	outage.Diagnose = cmp.Or(outage.Diagnose, defaultDiagnose)
+	outage.Recover = cmp.Or(outage.Recover, defaultRecover)
+	outage.AtOnce = cmp.Or(outage.AtOnce, defaultAtOnce)
+	evacuation := &p.Runbooks.ZoneEvacuation
+	evacuation.Drain = cmp.Or(evacuation.Drain, defaultDrain)
+	for i := range p.Services {
+		if len(p.Regions) > 0 {
+			p.Services[i].Region = cmp.Or(p.Services[i].Region, p.Regions[0])
+		}
+	}
 }

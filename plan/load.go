@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -59,6 +60,7 @@ func ParseSite(file string, data []byte, plan Plan) (Site, error) {
 
 // resolve makes the file names of a site absolute.
 func (s *Site) resolve(folder string) {
+	s.Evidence = under(folder, cmp.Or(s.Evidence, "evidence"))
 	for i := range s.Regions {
 		region := &s.Regions[i]
 		region.Kubernetes.Kubeconfig = under(folder, region.Kubernetes.Kubeconfig)

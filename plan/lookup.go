@@ -19,14 +19,6 @@ func (p Plan) DatabaseNames() []string {
 	return names
 }
 
-func (p Plan) serviceNames() []string {
-	var names []string
-	for _, service := range p.Services {
-		names = append(names, service.Name)
-	}
-	return names
-}
-
 // Power is the power service of a region; false when the site has none there.
 func (s Site) Power(region string) (Power, bool) {
 	for _, candidate := range s.Regions {

@@ -82,7 +82,7 @@ func TestParts_OneThingWrong_IsNamedWithItsPath(t *testing.T) {
 		"an availability of nothing":      {"availability: 99.95%", "availability: 0%", "objectives.availability: 0%: a target is more than nothing"},
 		"a capability without its value":  {"rto: {value: 20m, ", "rto: {", "objectives.current.rto.value: missing: the time that was measured"},
 		"a tier twice":                    {"tier: 2\n    title: Important", "tier: 1\n    title: Important", "tiers[1].tier: 1 is there twice"},
-		"a system twice":                  {"{name: Redis}", "{name: Logging}", `tiers[2].systems[1].name: "Logging" is there twice`},
+		"a system twice":                  {"{name: Redis, redis: redis}", "{name: Logging}", `tiers[2].systems[1].name: "Logging" is there twice`},
 		"a system of two tiers":           {"name: Frontend, service: shodo-frontend", "name: Frontend, service: shodo-backend", "tiers[1].systems[0].service: shodo-backend is of tier 2 here and of tier 1 in services"},
 		"a system of no database":         {"database: shodo}", "database: moon}", `tiers[0].systems[1].database: "moon" is unknown; valid are shodo`},
 		"a scenario twice":                {"name: zone-failure", "name: pod-failure", `scenarios[2].name: "pod-failure" is there twice`},

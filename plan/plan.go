@@ -6,10 +6,7 @@ package plan
 
 //go:generate go test -run TestSchema . -update
 
-import (
-	"reflect"
-	"time"
-)
+import "time"
 
 // Plan is one disaster-recovery plan.
 type Plan struct {
@@ -39,8 +36,12 @@ type Plan struct {
 	// References are documents that the plan relies on.
 	References []Reference `yaml:"references,omitempty" json:"references,omitempty"`
 	Databases  []Database  `yaml:"databases" json:"databases"`
-	Services   []Service   `yaml:"services" json:"services"`
-	Runbooks   Runbooks    `yaml:"runbooks" json:"runbooks"`
+	// Redis are the Redis servers.
+	Redis    []Redis   `yaml:"redis,omitempty" json:"redis,omitempty"`
+	Services []Service `yaml:"services" json:"services"`
+	// Dependencies are what the estate needs of others.
+	Dependencies []Dependency `yaml:"dependencies,omitempty" json:"dependencies,omitempty"`
+	Runbooks     Runbooks     `yaml:"runbooks" json:"runbooks"`
 }
 
 // Database is a PostgreSQL primary with streaming replicas, run as StatefulSets.
@@ -80,50 +81,6 @@ type Query struct {
 	SQL  string `yaml:"sql" json:"sql"`
 	// Expect is the text of the first column of the only row. Empty: the query must succeed, its answer is only recorded.
 	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
-}
-
-// Service is an application that users notice when it is gone.
-type Service struct {
-	Name       string   `yaml:"name" json:"name"`
-	Tier       int      `yaml:"tier" json:"tier" jsonschema:"minimum=1,maximum=3"` // 1 critical, 2 important, 3 standard
-	Deployment string   `yaml:"deployment" json:"deployment"`
-	Health     []string `yaml:"health" json:"health"` // paths that answer 2xx when the service is well
-}
-
-// Runbooks is the policy of each scenario.
-type Runbooks struct {
-	DatabaseFailover   DatabaseFailover   `yaml:"database-failover" json:"database-failover"`
-	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
-	Rejoin             Rejoin             `yaml:"rejoin,omitempty" json:"rejoin,omitzero"`
-}
-
-// runbookNames are the scenarios that a plan can have a policy for: what may be named as a runbook.
-func runbookNames() []string { return fieldsOf(reflect.TypeFor[Runbooks]()).names }
-
-// DatabaseFailover is the policy for replacing a dead primary.
-type DatabaseFailover struct {
-	// CoolingOff is how long after a recovery the next one of the same database needs the override `cooling-off`.
-	CoolingOff time.Duration `yaml:"coolingOff" json:"coolingOff"`
-	// PowerOff lets the fence switch the primary's machine off, with everything on it, when nothing else proves that the primary
-	// is stopped. It needs the site's power service.
-	PowerOff bool     `yaml:"powerOff,omitempty" json:"powerOff,omitempty"`
-	Approval Approval `yaml:"approval" json:"approval"`
-}
-
-// DatabaseSwitchover is the policy for letting a replica take over from a healthy primary.
-type DatabaseSwitchover struct {
-	// CatchUp is how long the replica may take to catch up before anything is changed; 1m without it.
-	CatchUp time.Duration `yaml:"catchUp,omitempty" json:"catchUp"`
-	// WriteGap is how long the shutdown and its proof may take while nobody can write; 5s without it. After it the old primary is
-	// started again.
-	WriteGap time.Duration `yaml:"writeGap,omitempty" json:"writeGap"`
-	Approval Approval      `yaml:"approval" json:"approval"`
-}
-
-// Rejoin is the policy for bringing a former primary back as a replica. Without it nobody is asked: rows that only the former
-// primary has are kept before anything is changed.
-type Rejoin struct {
-	Approval Approval `yaml:"approval" json:"approval"`
 }
 
 // Approval says who must agree before a step that cannot be taken lightly.

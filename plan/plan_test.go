@@ -70,7 +70,7 @@ func TestParse_OneThingWrong_IsNamedWithLineColumnAndPath(t *testing.T) {
 		"a region twice":             {"regions: [ap-northeast-1, us-west-2]", "regions: [ap-northeast-1, ap-northeast-1]", `regions[1]: "ap-northeast-1" is there twice`},
 		"an alias":                   {"name: yuki", "name: *yuki", "an anchor or alias, which is not read here"},
 		"no replica":                 {"replicas: [postgres-replica]", "replicas: []", "nothing to fail over to"},
-		"a tier of its own":          {"tier: 1", "tier: 7", "7 is no tier"},
+		"a tier of its own":          {"tier: 1", "tier: 10", "10 is no tier"},
 		"not YAML":                   {"people:", "people: [", "not YAML"},
 	}
 	for name, c := range cases {

@@ -132,7 +132,7 @@ func TestSchema_OneThingWrong_IsRefusedAsByTheReader(t *testing.T) {
 		"a cycle":                     {"every: half-yearly", "every: sometimes"},
 		"a kind of backup":            {"kind: snapshot", "kind: polaroid"},
 		"a time of day":               {`at: "02:00"`, `at: "26:00"`},
-		"a tier":                      {"tier: 3", "tier: 4"},
+		"a tier":                      {"tier: 3", "tier: 10"},
 		"a port":                      {"port: 5432", "port: 0"},
 		"an answer to silence":        {"then: hold", "then: perhaps"},
 		"a durability":                {gated, gated + "    durability: {mode: eventual}\n"},

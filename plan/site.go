@@ -6,8 +6,11 @@ type Site struct {
 	Plan    string       `yaml:"plan" json:"plan"` // the plan's name, so that a site is never used with another plan
 	Regions []SiteRegion `yaml:"regions" json:"regions"`
 	// Databases and Services are those of the plan, each where this installation has it.
-	Databases []SiteDatabase `yaml:"databases" json:"databases"`
-	Services  []SiteService  `yaml:"services" json:"services"`
+	Databases    []SiteDatabase   `yaml:"databases" json:"databases"`
+	Services     []SiteService    `yaml:"services" json:"services"`
+	Dependencies []SiteDependency `yaml:"dependencies,omitempty" json:"dependencies,omitempty"`
+	// Evidence is the folder into which diagnoses and reports are written, relative to the site file; evidence without it.
+	Evidence string `yaml:"evidence,omitempty" json:"evidence,omitempty"`
 	// Channels are those that the plan notifies, each bound to what reaches people. All of them, or none: then nobody is told.
 	Channels []SiteChannel `yaml:"channels,omitempty" json:"channels,omitempty"`
 }

@@ -4,7 +4,7 @@ import "fmt"
 
 // Tier is a class of systems that matter equally.
 type Tier struct {
-	Tier  int  `yaml:"tier" json:"tier" jsonschema:"minimum=1,maximum=3"` // 1 to 3; 1 is recovered first
+	Tier  int  `yaml:"tier" json:"tier" jsonschema:"minimum=1,maximum=9"` // 1 is recovered first
 	Title Text `yaml:"title" json:"title"`
 	// Systems are what the document counts among them.
 	Systems []System `yaml:"systems" json:"systems"`
@@ -13,12 +13,13 @@ type Tier struct {
 // System is something that the plan protects.
 type System struct {
 	Name Text `yaml:"name" json:"name"`
-	// Service and Database are the plan's own names for it, where the plan says more about it.
+	// Service, Database and Redis are the plan's own names for it, where the plan says more about it.
 	Service  string `yaml:"service,omitempty" json:"service,omitempty"`
 	Database string `yaml:"database,omitempty" json:"database,omitempty"`
+	Redis    string `yaml:"redis,omitempty" json:"redis,omitempty"`
 }
 
-const lowestTier = 3
+const lowestTier = 9
 
 func (p Plan) validateTiers(c checker) {
 	tiers, systems := map[int]bool{}, map[string]bool{}
@@ -46,10 +47,13 @@ func (s System) validate(c checker, path string, p Plan, tier int) {
 	if s.Database != "" {
 		c.oneOf(path+".database", s.Database, p.DatabaseNames())
 	}
+	if s.Redis != "" {
+		c.oneOf(path+".redis", s.Redis, p.RedisNames())
+	}
 	if s.Service == "" {
 		return
 	}
-	c.oneOf(path+".service", s.Service, p.serviceNames())
+	c.oneOf(path+".service", s.Service, p.ServiceNames())
 	for _, service := range p.Services {
 		if service.Name == s.Service && service.Tier != tier {
 			c.wrong(path+".service", "%s is of tier %d here and of tier %d in services", s.Service, tier, service.Tier)
@@ -59,6 +63,6 @@ func (s System) validate(c checker, path string, p Plan, tier int) {
 
 func (c checker) tier(path string, tier int) {
 	if tier < 1 || tier > lowestTier {
-		c.wrong(path, "%d is no tier: 1 critical, 2 important, 3 standard", tier)
+		c.wrong(path, "%d is no tier: 1 to %d, 1 is recovered first", tier, lowestTier)
 	}
 }

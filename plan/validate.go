@@ -80,6 +80,12 @@ func (c checker) path(path, value string) {
 	}
 }
 
+func (c checker) port(path string, port int) {
+	if port < 1 || port > 65535 {
+		c.wrong(path, "%d is no port: 1 to 65535", port)
+	}
+}
+
 func orNothing(names []string) string {
 	if len(names) == 0 {
 		return "none, because there is nothing of the kind in the plan"
@@ -121,21 +127,17 @@ func (p Plan) validate(read *document) {
 		c.unique(path+".name", database.Name, seen)
 		database.validate(c, path, p)
 	}
+	p.validateRedis(c)
 	p.validateServices(c)
-	p.Runbooks.DatabaseFailover.validate(c, "runbooks.database-failover", p)
-	p.Runbooks.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
-	if c.isSaid("runbooks.rejoin") {
-		p.Runbooks.Rejoin.Approval.validate(c, "runbooks.rejoin.approval", p)
-	}
+	p.validateDependencies(c)
+	p.Runbooks.validate(c, p)
 }
 
 func (d Database) validate(c checker, path string, p Plan) {
 	c.name(path+".name", d.Name)
 	c.oneOf(path+".region", d.Region, p.Regions)
 	c.required(path+".catalog", d.Catalog)
-	if d.Port < 1 || d.Port > 65535 {
-		c.wrong(path+".port", "%d is no port: 1 to 65535", d.Port)
-	}
+	c.port(path+".port", d.Port)
 	c.name(path+".primary", d.Primary)
 	if len(d.Replicas) == 0 {
 		c.wrong(path+".replicas", "missing: without a replica there is nothing to fail over to")
@@ -152,7 +154,7 @@ func (d Database) validate(c checker, path string, p Plan) {
 	c.said(path+".startGate", "true or false; false when an instance may start as primary without asking")
 	d.Redirect.validate(c, path+".redirect")
 	d.Durability.validate(c, path+".durability")
-	c.oneOf(path+".canary.service", d.Canary.Service, p.serviceNames())
+	c.oneOf(path+".canary.service", d.Canary.Service, p.ServiceNames())
 	c.path(path+".canary.write", d.Canary.Write)
 	c.path(path+".canary.read", d.Canary.Read)
 	d.Canary.validate(c, path+".canary")
@@ -172,34 +174,6 @@ func (n Canary) validate(c checker, path string) {
 	if n.Body != "" && !json.Valid([]byte(strings.ReplaceAll(n.Body, "{number}", "1"))) {
 		c.wrong(path+".body", "with a number in place of {number} it is not JSON")
 	}
-}
-
-func (p Plan) validateServices(c checker) {
-	seen := map[string]bool{}
-	for i, service := range p.Services {
-		path := fmt.Sprintf("services[%d]", i)
-		c.name(path+".name", service.Name)
-		c.unique(path+".name", service.Name, seen)
-		c.name(path+".deployment", service.Deployment)
-		c.tier(path+".tier", service.Tier)
-		if len(service.Health) == 0 {
-			c.wrong(path+".health", "missing: name at least one path")
-		}
-		for j, health := range service.Health {
-			c.path(fmt.Sprintf("%s.health[%d]", path, j), health)
-		}
-	}
-}
-
-func (f DatabaseFailover) validate(c checker, path string, p Plan) {
-	c.positive(path+".coolingOff", f.CoolingOff)
-	f.Approval.validate(c, path+".approval", p)
-}
-
-func (s DatabaseSwitchover) validate(c checker, path string, p Plan) {
-	c.positiveIfSaid(path+".catchUp", s.CatchUp)
-	c.positiveIfSaid(path+".writeGap", s.WriteGap)
-	s.Approval.validate(c, path+".approval", p)
 }
 
 func (a Approval) validate(c checker, path string, p Plan) {
@@ -245,6 +219,7 @@ func (s Site) validate(read *document, p Plan) {
 	}
 	s.validateDatabases(c, p)
 	s.validateServices(c, p)
+	s.validateDependencies(c, p)
 	s.validateChannels(c, p)
 }
 
@@ -283,11 +258,11 @@ func (s Site) validateServices(c checker, p Plan) {
 	seen := map[string]bool{}
 	for i, service := range s.Services {
 		path := fmt.Sprintf("services[%d]", i)
-		c.oneOf(path+".name", service.Name, p.serviceNames())
+		c.oneOf(path+".name", service.Name, p.ServiceNames())
 		c.unique(path+".name", service.Name, seen)
 		c.url(path+".url", service.URL)
 	}
-	for _, name := range p.serviceNames() {
+	for _, name := range p.ServiceNames() {
 		if !seen[name] {
 			c.wrong("services", "service %s of the plan is missing", name)
 		}
