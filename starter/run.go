@@ -20,40 +20,79 @@ const taskTimeout = 2 * time.Second
 // offer is a scenario as the command line offers it.
 type offer struct {
 	workflows.Scenario
+	target
 	short, long string
 	reason      string // an example of one
 	// request completes what every scenario is asked with.
 	request func(runFlags, runbook.Request) any
-	// flags adds those that only this scenario has, and example those of them that an example needs.
-	flags   func(*cobra.Command, *runFlags)
-	check   func(runFlags) error // what is wrong with them
-	example string
+	// flags adds those that only this scenario has.
+	flags func(*cobra.Command, *runFlags)
+	wrong func(runFlags) error // what is wrong with them
+	extra string               // those of them that an example needs
+}
+
+// target is what a scenario recovers, as a flag that it must be given.
+type target struct {
+	flag  string // its name, and the word for it; empty for a scenario that recovers everything
+	named string // an example
+}
+
+var aDatabase = target{flag: "database", named: "shodo"}
+
+// example is the flag with a value, as it stands on a command line.
+func (t target) example() string {
+	if t.flag == "" {
+		return ""
+	}
+	return fmt.Sprintf(" --%s %s", t.flag, t.named)
+}
+
+// offerTo adds the flag to a command.
+func (t target) offerTo(command *cobra.Command, f *runFlags) {
+	if t.flag != "" {
+		command.Flags().StringVar(&f.target, t.flag, "", t.flag+" of the plan (required)")
+	}
+}
+
+func (t target) check(f runFlags) error {
+	if t.flag != "" && f.target == "" {
+		return usage("--%s is missing, for example%s", t.flag, t.example())
+	}
+	return nil
+}
+
+// say is the target in words.
+func (t target) say(f runFlags) string {
+	if t.flag == "" {
+		return "everything"
+	}
+	return t.flag + " " + f.target
 }
 
 func offers() []offer {
 	return []offer{
 		{
-			Scenario: workflows.Failover, short: "Replace a dead PostgreSQL primary by a replica", reason: "node-a1 is dead",
+			Scenario: workflows.Failover, target: aDatabase, short: "Replace a dead PostgreSQL primary by a replica", reason: "node-a1 is dead",
 			long: `Database-failover confirms that the primary is gone, chooses the replica that lost least, asks for approval, fences the old
 primary and proves that it is stopped, promotes, points the applications at the new primary and restores redundancy.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.DatabaseFailoverRequest{Request: asked, Database: f.database}
+				return workflows.DatabaseFailoverRequest{Request: asked, Database: f.target}
 			},
 		},
 		{
-			Scenario: workflows.Switchover, short: "Let a replica take over from a healthy PostgreSQL primary", reason: "node-a1 gets a new disk",
+			Scenario: workflows.Switchover, target: aDatabase, short: "Let a replica take over from a healthy PostgreSQL primary", reason: "node-a1 gets a new disk",
 			long: `Database-switchover shuts the healthy primary down, proves that the replica has everything up to the shutdown, promotes it, points
 the applications at it and sees the old primary come back as a replica. Nothing is lost; until the promotion it undoes itself
 when anything goes wrong.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.DatabaseSwitchoverRequest{Request: asked, Database: f.database, To: f.to}
+				return workflows.DatabaseSwitchoverRequest{Request: asked, Database: f.target, To: f.to}
 			},
 			flags: func(command *cobra.Command, f *runFlags) {
 				command.Flags().StringVar(&f.to, "to", "", "pod of the replica that takes over; the one that is furthest otherwise")
 			},
 		},
 		{
-			Scenario: workflows.Commits, short: "Let commits go on when the synchronous replicas are gone, or wait again", reason: "both replicas are gone, nobody can write",
+			Scenario: workflows.Commits, target: aDatabase, short: "Let commits go on when the synchronous replicas are gone, or wait again", reason: "both replicas are gone, nobody can write",
 			long: `Database-commits --relax looks whether commits hang because too few synchronous replicas stream, always asks a person, and then lets
 them go on without. --restore lets them wait again by the plan, once there are replicas to wait for. A rehearsal says whether commits hang.`,
 			request: func(f runFlags, asked runbook.Request) any {
@@ -61,29 +100,37 @@ them go on without. --restore lets them wait again by the plan, once there are r
 				if f.relax {
 					commits = workflows.RelaxCommits
 				}
-				return workflows.DatabaseCommitsRequest{Request: asked, Database: f.database, Commits: commits}
+				return workflows.DatabaseCommitsRequest{Request: asked, Database: f.target, Commits: commits}
 			},
 			flags: func(command *cobra.Command, f *runFlags) {
 				command.Flags().BoolVar(&f.relax, "relax", false, "let commits wait for nobody")
 				command.Flags().BoolVar(&f.restore, "restore", false, "let commits wait for what the plan says")
 			},
-			check: func(f runFlags) error {
+			wrong: func(f runFlags) error {
 				if f.relax == f.restore {
 					return usage("say either --relax or --restore")
 				}
 				return nil
 			},
-			example: " --relax",
+			extra: " --relax",
 		},
 		{
-			Scenario: workflows.Rejoining, short: "Bring a former PostgreSQL primary back as a replica", reason: "node-a1 is repaired",
+			Scenario: workflows.Rejoining, target: aDatabase, short: "Bring a former PostgreSQL primary back as a replica", reason: "node-a1 is repaired",
 			long: `Rejoin opens the volume of the primary that the last failover replaced, writes the rows that only it has into a ledger beside it,
 rewinds its data directory to the new primary's history, or keeps it aside and lets a clone take its place, and sees it stream.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.RejoinRequest{Request: asked, Database: f.database}
+				return workflows.RejoinRequest{Request: asked, Database: f.target}
 			},
 		},
 	}
+}
+
+// refuse says what is wrong with the flags of a scenario.
+func (o offer) refuse(f runFlags) error {
+	if err := o.check(f); err != nil || o.wrong == nil {
+		return err
+	}
+	return o.wrong(f)
 }
 
 func (s *session) runCommand() *cobra.Command {
@@ -104,9 +151,9 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	database, by, reason, plan, impact, detected, workflowID, approveAs, to string
-	overrides                                                               []string
-	resume, detach, plain, drill, relax, restore                            bool
+	target, by, reason, plan, impact, detected, workflowID, approveAs, to string
+	overrides                                                             []string
+	resume, detach, plain, drill, relax, restore                          bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.
@@ -119,7 +166,7 @@ func (f runFlags) modeOf(command runbook.Mode) runbook.Mode {
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	var f runFlags
-	start := fmt.Sprintf("  fukkyu %s %s%s --database shodo --by yuki", verbOf(mode), offer.Name, offer.example)
+	start := fmt.Sprintf("  fukkyu %s %s%s%s --by yuki", verbOf(mode), offer.Name, offer.extra, offer.target.example())
 	command := &cobra.Command{
 		Use: offer.Name, Short: offer.short,
 		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",
@@ -128,7 +175,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, f.modeOf(mode), f) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&f.database, "database", "", "database of the plan (required)")
+	offer.target.offerTo(command, &f)
 	flags.StringVar(&f.by, "by", "", "your name (required)")
 	flags.StringVar(&f.reason, "reason", "", "why; needed with --override")
 	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
@@ -160,8 +207,6 @@ func verbOf(mode runbook.Mode) string {
 func (f runFlags) request(mode runbook.Mode, now time.Time) (runbook.Request, error) {
 	request := runbook.Request{Plan: f.plan, Mode: mode, By: f.by, Reason: f.reason, Continue: f.resume}
 	switch {
-	case f.database == "":
-		return request, usage("--database is missing, for example --database shodo")
 	case f.by == "":
 		return request, usage("--by is missing: your name, for example --by yuki")
 	case len(f.overrides) > 0 && f.reason == "":
@@ -194,10 +239,10 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 }
 
 func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, f runFlags) error {
-	asked, err := f.request(mode, time.Now())
-	if err == nil && offer.check != nil {
-		err = offer.check(f)
+	if err := offer.refuse(f); err != nil {
+		return err
 	}
+	asked, err := f.request(mode, time.Now())
 	if err != nil {
 		return err
 	}
@@ -208,11 +253,11 @@ func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, 
 	defer connection.Close()
 	id := f.workflowID
 	if id == "" {
-		id = offer.ID(f.plan, f.database, mode)
+		id = offer.ID(f.plan, f.target, mode)
 	}
 	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: runbook.Queue,
-		StaticSummary:                            fmt.Sprintf("database %s, %s, asked for by %s", f.database, mode, f.by),
+		StaticSummary:                            fmt.Sprintf("%s, %s, asked for by %s", offer.say(f), mode, f.by),
 		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowTaskTimeout:                      taskTimeout,
