@@ -193,7 +193,7 @@ func TestLease_PassesOnOnlyWhenItsHolderIsClosedForLongEnough(t *testing.T) {
 	_, clusters := onScratch(t)
 	closed := ledger{}
 	activities := lease.New(clusters, closed)
-	place := lease.Place{Namespace: scratch, Region: region, Database: "db"}
+	place := lease.Place{Namespace: scratch, Region: region, Target: "db"}
 	take := func(holder string) (lease.AcquireLeaseResult, error) {
 		return activities.AcquireLease(t.Context(), lease.AcquireLeaseParams{Place: place, Holder: holder, Rest: 5 * time.Second})
 	}

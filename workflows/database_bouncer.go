@@ -25,12 +25,12 @@ func (f *databaseFailover) pointBouncers(ctx workflow.Context) error {
 	}
 	host := place.Bouncer.HostOf(f.target.Pod)
 	told, err := begin(f.act(ctx, "PgBouncer has host "+host), bouncers.PointClients, pgbouncer.PointClientsParams{
-		Place: place, Host: host, Drop: !f.held,
+		Place: place, Host: host, Drop: !f.paused,
 	}).get(ctx)
 	if err != nil {
 		return err
 	}
-	f.held = false
+	f.paused = false
 	f.run.Fact("PgBouncer", fmt.Sprintf("%s: told to use %s", strings.Join(told.Pods, ", "), host))
 	for _, missed := range told.Missed {
 		f.run.Missing(fmt.Sprintf("PgBouncer %s; restart that pod before it serves: it starts with the new host", missed))
@@ -45,7 +45,7 @@ func (f *databaseFailover) holdClients(ctx workflow.Context, patience time.Durat
 		return nil
 	}
 	f.run.Impact(workflow.Now(ctx))
-	f.held = true // perhaps, from here on: what is undone lets them go
+	f.paused = true // perhaps, from here on: what is undone lets them go
 	_, err := begin(runbook.Within(f.act(ctx, "PgBouncer holds the clients"), patience), bouncers.HoldClients, pgbouncer.HoldClientsParams{
 		Place: place, Patience: patience,
 	}).get(ctx)
@@ -55,12 +55,12 @@ func (f *databaseFailover) holdClients(ctx workflow.Context, patience time.Durat
 // releaseClients lets the clients go on with the primary that they had.
 func (f *databaseFailover) releaseClients(ctx workflow.Context) error {
 	place, by := f.bouncer()
-	if !by || !f.held {
+	if !by || !f.paused {
 		return nil
 	}
 	if _, err := begin(f.act(ctx, "PgBouncer lets the clients go on"), bouncers.ReleaseClients, pgbouncer.ReleaseClientsParams{Place: place}).get(ctx); err != nil {
 		return err
 	}
-	f.held = false
+	f.paused = false
 	return nil
 }

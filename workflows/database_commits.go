@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"github.com/shodo-ecosystem/fukkyu/report"
@@ -52,7 +51,7 @@ func DatabaseCommits(ctx workflow.Context, input converter.RawValue) (report.Rep
 	if err != nil {
 		return report.Report{}, err
 	}
-	c := &databaseCommits{databaseFailover: databaseFailover{run: run, database: database, scenario: Commits}, commits: request.Commits}
+	c := &databaseCommits{databaseFailover: *ofDatabase(run, database, Commits), commits: request.Commits}
 	switch {
 	case request.Commits != RelaxCommits && request.Commits != RestoreCommits:
 		return report.Report{}, runbook.Refuse("commits %q is unknown: %s or %s", request.Commits, RelaxCommits, RestoreCommits)
@@ -167,10 +166,7 @@ func (c *databaseCommits) relaxCommits(ctx workflow.Context) (string, error) {
 
 func (c *databaseCommits) rememberRelaxed(ctx workflow.Context, relaxed bool) error {
 	c.last.Relaxed = relaxed
-	_, err := begin(c.act(ctx, fmt.Sprintf("remember in the lease whether commits wait: %t", !relaxed)), leasing.RecordLease, lease.RecordLeaseParams{
-		Place: c.leasePlace(), Holder: c.run.Holder(), Epoch: c.epoch, Record: c.last,
-	}).get(ctx)
-	return err
+	return c.keep(ctx, fmt.Sprintf("remember in the lease whether commits wait: %t", !relaxed), c.last)
 }
 
 // nobodyWaits reads back that the commits that hung have come to their end.

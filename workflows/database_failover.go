@@ -49,13 +49,11 @@ const (
 // databaseFailover replaces a PostgreSQL primary that is gone by one of its replicas: section 3.2 of the Shodo plan.
 // Its fields are what the steps learn from each other.
 type databaseFailover struct {
-	run      *runbook.Run
+	recoveryLease
 	database plan.Database
 	policy   plan.DatabaseFailover
 	scenario Scenario
 
-	epoch      int64        // of the lease, in every change
-	last       lease.Record // the recovery before this one
 	estate     kubernetes.Estate
 	evidence   primaryEvidence
 	old        kubernetes.Instance // the primary that is gone
@@ -71,7 +69,7 @@ type databaseFailover struct {
 	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
 	relaxed    bool                   // the primary's commits wait for no replica: the old one's by a person's word, the new one's until redundancy is restored
-	held       bool                   // clients wait in PgBouncer for the new primary
+	paused     bool                   // clients wait in PgBouncer for the new primary
 }
 
 // promotionTarget is the replica that becomes the primary, and the history it must have for that.
@@ -107,8 +105,15 @@ func DatabaseFailover(ctx workflow.Context, input converter.RawValue) (report.Re
 	if err != nil {
 		return report.Report{}, err
 	}
-	failover := &databaseFailover{run: run, database: database, policy: run.Plan.Runbooks.DatabaseFailover, scenario: Failover}
+	failover := ofDatabase(run, database, Failover)
+	failover.policy = run.Plan.Runbooks.DatabaseFailover
 	return run.Conduct(ctx, failover.runbook())
+}
+
+// ofDatabase is what every recovery of a database begins with.
+func ofDatabase(run *runbook.Run, database plan.Database, scenario Scenario) *databaseFailover {
+	place := lease.Place{Namespace: run.Plan.Namespace, Region: database.Region, Target: database.Name}
+	return &databaseFailover{recoveryLease: recoveryLease{run: run, place: place, what: "database " + database.Name}, database: database, scenario: scenario}
 }
 
 // databaseOf looks up the database that a request names, and refuses one that the plan does not have.
@@ -181,9 +186,4 @@ func (f *databaseFailover) runbook() runbook.Runbook {
 		Conclude: f.conclude,
 		HandOver: f.handOver,
 	}
-}
-
-// act prepares for an activity in the region of the database.
-func (f *databaseFailover) act(ctx workflow.Context, summary string) workflow.Context {
-	return runbook.Act(ctx, runbook.RegionQueue(f.database.Region), summary)
 }

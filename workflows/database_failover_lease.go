@@ -22,26 +22,16 @@ const (
 // leaseIsFree refuses a second recovery of the same database, one too soon after the last, and one that would start anew
 // where the last one stopped half-way.
 func (f *databaseFailover) leaseIsFree(ctx workflow.Context) (runbook.Verdict, error) {
-	found, err := begin(f.act(ctx, "read the recovery lease"), leasing.ReadLease, lease.ReadLeaseParams{Place: f.leasePlace()}).get(ctx)
+	verdict, err := f.recoveryLease.leaseIsFree(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	f.last, f.relaxed = found.Last, found.Last.Relaxed
+	f.relaxed = f.last.Relaxed
 	if f.run.Request.Continue {
 		f.takeUp()
 	}
-	verdict := runbook.Verdict{Seen: "the lease is free", Changes: []string{fmt.Sprintf("lease of database %s: held by this run, epoch %d", f.database.Name, found.Epoch+1)}}
-	switch {
-	case found.Held && found.Holder == f.run.Holder():
-		verdict.Seen = "this run holds the lease"
+	if f.held {
 		return verdict, nil
-	case found.Held && !found.HolderClosed:
-		verdict.Objections = append(verdict.Objections, runbook.Objection{
-			Why:     fmt.Sprintf("a recovery of database %s is running: %s", f.database.Name, found.Holder),
-			Unblock: fmt.Sprintf("watch it with fukkyu status %s, or stop it with fukkyu abort %s", workflowOf(found.Holder), workflowOf(found.Holder)),
-		})
-	case found.Held && found.HolderClosedFor < runbook.LongestActivity:
-		verdict.Waiting = fmt.Sprintf("the last activities of %s to be over for certain", found.Holder)
 	}
 	verdict.Objections = append(verdict.Objections, f.historyObjects(workflow.Now(ctx))...)
 	return verdict, nil
@@ -86,42 +76,15 @@ func (f *databaseFailover) unfinished() bool {
 	}
 }
 
-func (f *databaseFailover) leasePlace() lease.Place {
-	return lease.Place{Namespace: f.run.Plan.Namespace, Region: f.database.Region, Database: f.database.Name}
-}
-
-func (f *databaseFailover) takeLease(ctx workflow.Context) (string, error) {
-	params := lease.AcquireLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Rest: runbook.LongestActivity}
-	taken, err := begin(f.act(ctx, "take the recovery lease"), leasing.AcquireLease, params).get(ctx)
-	if err != nil {
-		return "", err
-	}
-	f.epoch = taken.Epoch
-	return fmt.Sprintf("epoch %d", taken.Epoch), nil
-}
-
-// returnLease gives the lease back as if this run had never been: what it remembers is the recovery before.
-func (f *databaseFailover) returnLease(ctx workflow.Context) error {
-	return f.letGo(ctx, f.last)
-}
-
 func (f *databaseFailover) releaseLease(ctx workflow.Context) (string, error) {
 	record := f.record(phaseFinished)
 	record.FinishedAt, record.Outcome = workflow.Now(ctx), string(report.Recovered)
 	return "", f.letGo(ctx, record)
 }
 
-func (f *databaseFailover) letGo(ctx workflow.Context, record lease.Record) error {
-	params := lease.ReleaseLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Epoch: f.epoch, Record: record}
-	_, err := begin(f.act(ctx, "release the recovery lease"), leasing.ReleaseLease, params).get(ctx)
-	return err
-}
-
 // remember writes into the lease how far this run has come, before it goes further: whoever continues reads it there.
 func (f *databaseFailover) remember(ctx workflow.Context, phase string) error {
-	params := lease.RecordLeaseParams{Place: f.leasePlace(), Holder: f.run.Holder(), Epoch: f.epoch, Record: f.record(phase)}
-	_, err := begin(f.act(ctx, "remember in the lease: "+phase), leasing.RecordLease, params).get(ctx)
-	return err
+	return f.keep(ctx, "remember in the lease: "+phase, f.record(phase))
 }
 
 func (f *databaseFailover) record(phase string) lease.Record {
@@ -163,14 +126,4 @@ func orName(recorded string, otherwise Scenario) string {
 		return otherwise.Name
 	}
 	return recorded
-}
-
-// workflowOf is the workflow ID in a lease's holder.
-func workflowOf(holder string) string {
-	for i := len(holder) - 1; i >= 0; i-- {
-		if holder[i] == '/' {
-			return holder[:i]
-		}
-	}
-	return holder
 }

@@ -52,7 +52,7 @@ func DatabaseSwitchover(ctx workflow.Context, input converter.RawValue) (report.
 	}
 	terms := run.Plan.Runbooks.DatabaseSwitchover
 	switchover := &databaseSwitchover{
-		databaseFailover: databaseFailover{run: run, database: database, scenario: Switchover},
+		databaseFailover: *ofDatabase(run, database, Switchover),
 		terms:            terms, to: request.To,
 	}
 	return run.Conduct(ctx, switchover.runbook())

@@ -39,7 +39,7 @@ func Rejoin(ctx workflow.Context, input converter.RawValue) (report.Report, erro
 		return report.Report{}, err
 	}
 	r := &databaseRejoin{
-		databaseFailover: databaseFailover{run: run, database: database, scenario: Rejoining},
+		databaseFailover: *ofDatabase(run, database, Rejoining),
 		back:             rejoin{run: run, database: database},
 	}
 	return run.Conduct(ctx, r.runbook())

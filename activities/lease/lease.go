@@ -19,7 +19,7 @@ import (
 // recordAnnotation holds a Record as JSON.
 const recordAnnotation = "fukkyu.dev/record"
 
-// Record is how far the present recovery of a database has come or, in a free lease, how the last one ended.
+// Record is how far the present recovery of a target has come or, in a free lease, how the last one ended.
 type Record struct {
 	Holder     string    `json:"holder"`
 	Scenario   string    `json:"scenario,omitempty"` // what people call the recovery, for example database-failover
@@ -54,14 +54,14 @@ func New(clusters kube.Clusters, holders Holders) *Activities {
 	return &Activities{clusters: clusters, holders: holders}
 }
 
-// Place is where a lease lies: beside the database that it protects.
+// Place is where a lease lies: beside the target that it protects.
 type Place struct {
 	Namespace string `json:"namespace"`
 	Region    string `json:"region"`
-	Database  string `json:"database"`
+	Target    string `json:"database"` // what is recovered; a database was the first of them
 }
 
-func (p Place) name() string { return "fukkyu-" + p.Database }
+func (p Place) name() string { return "fukkyu-" + p.Target }
 
 func (p Place) String() string { return fmt.Sprintf("lease %s/%s", p.Namespace, p.name()) }
 
