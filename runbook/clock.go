@@ -31,7 +31,7 @@ func (r *Run) clockStart() time.Time {
 // startClock warns at each share of the objective and climbs the plan's levels with it. A breach never stops a recovery.
 func (r *Run) startClock(root workflow.Context) (stop func()) {
 	ctx, cancel := workflow.NewDisconnectedContext(root)
-	if r.Rehearsing() {
+	if r.Rehearsing() || r.child { // the clock of the run that began it is the one that counts
 		return cancel
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {

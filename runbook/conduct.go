@@ -53,6 +53,7 @@ func (r *Run) Conduct(root workflow.Context, book Runbook) (report.Report, error
 	ctx, cancel := workflow.WithCancel(root)
 	r.cancel = cancel
 	r.list(book.Steps)
+	r.stage.stages = book.Stages
 	r.countStart(ctx)
 	r.enter(ctx, PhaseExecuting)
 	stopClock := r.startClock(root)
@@ -60,6 +61,7 @@ func (r *Run) Conduct(root workflow.Context, book Runbook) (report.Report, error
 	err := r.performAll(ctx, book.Steps)
 
 	stopClock()
+	r.leaveStage()
 	after, _ := workflow.NewDisconnectedContext(root)
 	if err == nil {
 		return r.finish(after, r.succeed(), book)
@@ -80,6 +82,7 @@ func (r *Run) list(steps []Step) {
 func (r *Run) performAll(ctx workflow.Context, steps []Step) error {
 	for i := range steps {
 		r.step = i
+		r.enterStage(ctx, steps[i].Stage)
 		if err := r.awaitResume(ctx); err != nil {
 			return err
 		}

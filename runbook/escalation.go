@@ -193,6 +193,8 @@ func severity(event string, level plan.EscalationLevel) string {
 func (r *Run) takeLeave(ctx workflow.Context) {
 	ended := fmt.Sprintf("it ended %s: %s", r.report.Outcome, r.report.Summary)
 	switch {
+	case r.level == 0 && r.child:
+		return // the run that began it tells of it
 	case r.level == 0 && r.changed && !r.report.Outcome.ServiceIsBack():
 		r.speakUp(ctx, ended)
 	case r.level == 0:

@@ -22,6 +22,12 @@ func (r *Run) seekApproval(ctx workflow.Context, step *Step, verdict Verdict) er
 		r.note(now, KindDecision, step.Name, "approved by plan %s, which asks nobody: %s", r.Plan.Name, verdict.Question)
 		return nil
 	}
+	if r.Request.DecidedBy != "" && !verdict.Undefaultable {
+		r.approved[verdict.Binding] = true
+		r.report.Clocks.Decided = workflow.Now(ctx)
+		r.note(r.report.Clocks.Decided, KindDecision, step.Name, "decided by %s, which began this run: %s", r.Request.DecidedBy, verdict.Question)
+		return nil
+	}
 	r.current().State = report.Asking
 	question := report.Question{
 		Text: verdict.Question, Facts: verdict.Facts, Answers: []string{Approve, Reject},

@@ -49,6 +49,8 @@ type Request struct {
 	Overrides []Override `json:"overrides,omitempty"`
 	// Continue takes up a recovery that stopped after its point of no return.
 	Continue bool `json:"continue,omitempty"`
+	// DecidedBy is the run that began this one after its own decision. Only another run can say so.
+	DecidedBy string `json:"decidedBy,omitempty"`
 }
 
 // Override lifts one guard, for a reason that stands in the report.

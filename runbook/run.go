@@ -49,7 +49,10 @@ type Run struct {
 	Plan    plan.Plan
 	Request Request
 
-	planned bool
+	planned bool // nothing is broken when it begins, or another run tells of it
+	child   bool // another run began it
+	stage   stageClock
+	broken  bool // something could not be recovered
 	ports   Ports
 	report  report.Report
 	cancel  workflow.CancelFunc // stops the steps, not the undoing
@@ -88,8 +91,14 @@ func Begin(ctx workflow.Context, scenario Scenario, request Request, ports Ports
 		Clocks: report.Clocks{Declared: info.WorkflowStartTime, ImpactStarted: request.ImpactStarted, Detected: request.Detected},
 		Steps:  []report.Step{}, Timeline: []report.Entry{},
 	}
+	if info.ParentWorkflowExecution != nil {
+		run.child, run.planned = true, true
+	}
 	if err := run.listen(ctx); err != nil {
 		return nil, err
+	}
+	if request.DecidedBy != "" && !run.child {
+		return nil, Refuse("decidedBy is for runs that another run begins")
 	}
 	if err := request.validate(scenario.Guards); err != nil {
 		return nil, Refuse("%s", err)
@@ -156,6 +165,27 @@ func (r *Run) Fact(name, value string) {
 		}
 	}
 	r.report.Facts = append(r.report.Facts, report.Fact{Name: name, Value: value})
+}
+
+// Broken records what could not be recovered: the run goes on with the rest, people are told, and its outcome is incomplete.
+func (r *Run) Broken(ctx workflow.Context, what string) {
+	r.broken = true
+	r.Missing(what)
+	r.note(workflow.Now(ctx), KindStep, r.stepName(), "not recovered: %s", what)
+	r.climbTo(ctx, r.level+1, what)
+	r.publish(ctx)
+}
+
+// Progress shows how far the step under way is.
+func (r *Run) Progress(ctx workflow.Context, text string) {
+	r.current().Result = text
+	r.publish(ctx)
+}
+
+// Note adds a line to the timeline.
+func (r *Run) Note(ctx workflow.Context, text string) {
+	r.note(workflow.Now(ctx), KindStep, r.stepName(), "%s", text)
+	r.publish(ctx)
 }
 
 // Missing adds to what does not stand as it should when the run ends.

@@ -19,6 +19,8 @@ import (
 // Runbook is one recovery, ready to be conducted.
 type Runbook struct {
 	Steps []Step
+	// Stages are parts of the runbook with a budget of their own. A stage that takes longer climbs the plan's escalation by a level.
+	Stages []Stage
 	// Conclude adds what only the scenario knows to the finished report: measurements and the outcome in a sentence.
 	Conclude func(*report.Report)
 	// HandOver runs when the run stops after the point of no return. It gives back what the run holds and says in the
@@ -26,10 +28,17 @@ type Runbook struct {
 	HandOver func(workflow.Context, *report.Report) error
 }
 
+// Stage is a part of a runbook: the steps that name it.
+type Stage struct {
+	Name   string
+	Budget time.Duration
+}
+
 // Step is one step of a runbook. Every function may be nil, and may run more than once.
 type Step struct {
 	Name   string        // what a person would call it
 	Budget time.Duration // how long it may take before the report says that it was slow
+	Stage  string        // that it is a part of, if any
 
 	// Settled says why the step need not be performed at all, for example because an earlier run did it. Empty: it must be.
 	Settled func() string

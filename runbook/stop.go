@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shodo-ecosystem/fukkyu/report"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
@@ -43,7 +44,7 @@ func (r *Run) stop(ctx workflow.Context, cause error, book Runbook) (report.Repo
 	var never *refusal
 	if errors.As(cause, &never) {
 		finished, _ := r.finish(ctx, report.Refused, book)
-		return finished, Refuse("refused, nothing was changed: %s", never.Error())
+		return finished, temporal.NewNonRetryableApplicationError("refused, nothing was changed: "+never.Error(), RefusedType, nil, never.guards())
 	}
 	return r.finish(ctx, report.RolledBack, book)
 }
@@ -118,6 +119,8 @@ func (r *Run) succeed() report.Outcome {
 	switch {
 	case r.Rehearsing():
 		return report.Rehearsed
+	case r.broken:
+		return report.Incomplete
 	case r.unproven:
 		return report.RecoveredUnproven
 	case r.late():
