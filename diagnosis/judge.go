@@ -1,0 +1,341 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shodo-ecosystem/fukkyu/plan"
+)
+
+// The rows of the scenario matrix that a diagnosis looks for by name. A plan without such a row is answered with the runbook's name.
+const (
+	PodFailure    = "pod-failure"
+	NodeFailure   = "node-failure"
+	ZoneFailure   = "zone-failure"
+	RegionFailure = "region-failure"
+)
+
+// The runbooks that a conclusion may name.
+const (
+	databaseFailover = "database-failover"
+	serviceRecovery  = "service-recovery"
+	fullOutage       = "full-outage"
+	zoneEvacuation   = "zone-evacuation"
+)
+
+// Judge says what a diagnosis means: what is broken, what everything else follows from, which row of the plan's matrix that looks like,
+// and which command would start the answer. It never says more than was seen: what could not be read is no proof that it is well.
+func Judge(p plan.Plan, d Diagnosis) Conclusion {
+	j := judgement{view: view{plan: p, Diagnosis: d}}
+	switch silent := j.clusterSilent(); {
+	case silent != "":
+		j.judgeSilentCluster(silent)
+	case j.nothingThere():
+		j.cause(AreaCluster, d.Namespace, "the namespace is empty")
+		j.state = StateBroken
+		j.advice = "Either the plan names the wrong namespace, or everything in it was deleted: no run is proposed for what is not there."
+	default:
+		j.judgeParts()
+	}
+	return j.conclude()
+}
+
+// judgement is what is thought so far.
+type judgement struct {
+	view
+	state    string
+	causes   []Cause
+	follows  []string // services that are down with something they need
+	remedies []remedy
+	node     bool   // a lost node explains at least a part of it
+	pod      bool   // a lost pod does
+	scenario string // when it is certain
+	advice   string // what to do when no command does it
+}
+
+// remedy is one run that would bring a part back.
+type remedy struct {
+	runbook, command string
+	urgent           bool // users do without the part
+}
+
+func (j *judgement) cause(area, subject, said string) {
+	j.causes = append(j.causes, Cause{Area: area, Subject: subject, Said: said})
+}
+
+// needs adds a remedy.
+func (j *judgement) needs(runbook, flags string, urgent bool) {
+	command := strings.Join(strings.Fields("fukkyu run "+runbook+" "+flags+" --by $USER"), " ")
+	j.remedies = append(j.remedies, remedy{runbook: runbook, command: command, urgent: urgent})
+}
+
+// judgeSilentCluster judges a region of which only the endpoints can be seen.
+func (j *judgement) judgeSilentCluster(said string) {
+	j.state = StateUnknown
+	j.cause(AreaCluster, j.Region, "the Kubernetes API server does not answer: "+said)
+	j.advice = "The health endpoints answer all the same, so users are served. Nothing can be changed before the API server answers."
+	answering := slices.ContainsFunc(j.Endpoints, func(e Endpoint) bool { return e.OK })
+	for _, service := range j.servicesHere() {
+		if trouble := j.serviceTrouble(service); len(trouble.down) > 0 {
+			j.state = StateBroken
+			j.cause(AreaEndpoint, service.Name, trouble.said())
+			j.advice = "No run can change anything before the API server answers: bring it back first, then diagnose again."
+		}
+	}
+	if !answering && len(j.Endpoints) > 0 {
+		j.scenario = j.row(RegionFailure, "")
+		j.advice = "Nothing of the region answers. No run can change anything in it before its API server does."
+	}
+}
+
+func (j *judgement) judgeParts() {
+	j.judgeNodes()
+	broken := map[string]bool{} // parts that others may need
+	for _, database := range j.Databases {
+		if j.judgeDatabase(database) {
+			broken[database.Name] = true
+		}
+	}
+	for _, redis := range j.redisHere() {
+		if j.judgeRedis(redis) {
+			broken[redis.Name] = true
+		}
+	}
+	services := j.servicesHere()
+	slices.SortStableFunc(services, func(a, b plan.Service) int { return a.Tier - b.Tier })
+	for _, service := range services {
+		if j.judgeService(service, broken) {
+			broken[service.Name] = true
+		}
+	}
+	j.judgeRest()
+}
+
+// judgeNodes looks at the machines. A lost node alone is Kubernetes' to answer; what it takes with it is judged with the parts.
+func (j *judgement) judgeNodes() {
+	zone, lost := j.deadZone(), 0
+	for _, node := range j.Nodes {
+		if !node.Ready {
+			lost++
+			j.worse(StateDegraded)
+			j.cause(AreaNode, node.Name, fmt.Sprintf("is not ready (zone %s)", node.Zone))
+		}
+		for _, pressure := range node.Pressure {
+			j.worse(StateDegraded)
+			j.cause(AreaNode, node.Name, "has "+pressure)
+			j.advise(fmt.Sprintf("Make room on node %s: no run does that, and until then Kubernetes evicts its pods.", node.Name))
+		}
+	}
+	switch {
+	case lost > 0 && lost == len(j.Nodes):
+		j.state, j.scenario = StateBroken, j.row(RegionFailure, "")
+		j.advise("No machine of the region is left: nothing can be started anywhere in it.")
+	case zone != "":
+		j.worse(StateBroken)
+		j.scenario = j.row(ZoneFailure, zoneEvacuation)
+	case lost > 0:
+		j.node = true
+	}
+}
+
+func (j *judgement) judgeDatabase(database Database) (down bool) {
+	trouble := j.databaseTrouble(database)
+	for _, said := range trouble.lesser {
+		j.worse(StateDegraded)
+		j.cause(AreaDatabase, database.Name, said)
+	}
+	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
+	if trouble.primary == "" {
+		return false
+	}
+	j.worse(StateBroken)
+	j.cause(AreaDatabase, database.Name, trouble.primary)
+	j.needs(databaseFailover, "--database "+database.Name, true)
+	return true
+}
+
+func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
+	trouble := j.redisTrouble(redis.Name)
+	for _, said := range trouble.lesser {
+		j.worse(StateDegraded)
+		j.cause(AreaRedis, redis.Name, said)
+	}
+	if trouble.master == "" {
+		return false
+	}
+	j.worse(StateBroken)
+	j.cause(AreaRedis, redis.Name, trouble.master)
+	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.node == ""
+	j.needs(fullOutage, "", true)
+	return true
+}
+
+// judgeService tells a service that is sick from one that only misses what it needs.
+func (j *judgement) judgeService(service plan.Service, broken map[string]bool) (down bool) {
+	trouble := j.serviceTrouble(service)
+	if !trouble.any() {
+		return false
+	}
+	down = len(trouble.down) > 0
+	switch need := firstOf(service.Needs, broken); {
+	case len(trouble.own) > 0:
+	case down && need != "":
+		j.worse(StateBroken)
+		j.follows = append(j.follows, service.Name)
+		return true
+	case trouble.byNode && !j.answers(service.Name):
+		j.worse(StateBroken)
+		j.cause(AreaWorkload, service.Name, trouble.said()+"; its pods were on a lost node, and Kubernetes starts them elsewhere")
+		return true
+	case !down: // Kubernetes brings the missing pods back
+		j.worse(StateDegraded)
+		j.cause(AreaWorkload, service.Name, trouble.missing)
+		j.pod = j.pod || !trouble.byNode
+		return false
+	}
+	j.worse(StateDegraded)
+	if down {
+		j.worse(StateBroken)
+	}
+	j.cause(AreaWorkload, service.Name, trouble.said())
+	j.needs(serviceRecovery, "--service "+service.Name, down)
+	return down
+}
+
+// answers says that at least one of a service's endpoints is well.
+func (j *judgement) answers(service string) bool {
+	return slices.ContainsFunc(j.Endpoints, func(e Endpoint) bool { return e.Service == service && e.OK })
+}
+
+func firstOf(needs []string, broken map[string]bool) string {
+	for _, need := range needs {
+		if broken[need] {
+			return need
+		}
+	}
+	return ""
+}
+
+// judgeRest looks at what no run mends.
+func (j *judgement) judgeRest() {
+	for _, dependency := range j.Dependencies {
+		if !dependency.OK {
+			j.worse(StateBroken)
+			j.cause(AreaDependency, dependency.Name, dependency.Way+" "+dependency.Said)
+			j.advise(fmt.Sprintf("%s is outside of the estate: no run mends it, its provider does.", dependency.Name))
+		}
+	}
+	for _, log := range j.Logs {
+		if log.DiskFull > 0 {
+			j.worse(StateDegraded)
+			j.cause(AreaLog, log.Pod, "says that no space is left on its disk")
+			j.advise(fmt.Sprintf("Make room on the disk of %s: a run restarts and moves pods, it frees no disk.", log.Pod))
+		}
+	}
+	if len(j.Unanswered) > 0 {
+		j.worse(StateDegraded)
+		j.cause(AreaProbe, j.Unanswered[0].Asked, fmt.Sprintf("%s; %s in all", j.Unanswered[0].Said, count(len(j.Unanswered), "one question without an answer", "questions without an answer")))
+	}
+	// Whatever is found and not explained by a part is still not health.
+	for _, finding := range Find(j.plan, j.Diagnosis) {
+		if finding.Severity != Note && len(j.causes) == 0 {
+			j.worse(StateDegraded)
+			j.cause(finding.Area, finding.Subject, finding.Said)
+			j.pod = j.pod || finding.Area == AreaPod
+		}
+	}
+}
+
+// worse lets the state sink, never rise.
+func (j *judgement) worse(state string) {
+	if j.state != StateBroken {
+		j.state = state
+	}
+}
+
+// advise keeps the first advice.
+func (j *judgement) advise(text string) {
+	if j.advice == "" {
+		j.advice = text
+	}
+}
+
+// row is the name of a row of the matrix; where the plan has no such row, the row that names the runbook, else the runbook itself.
+func (j *judgement) row(name, runbook string) string {
+	if _, found := j.plan.Scenario(name); found {
+		return name
+	}
+	for _, row := range j.plan.Scenarios {
+		if runbook != "" && row.Runbook == runbook {
+			return row.Name
+		}
+	}
+	return runbook
+}
+
+func (j *judgement) conclude() Conclusion {
+	conclusion := Conclusion{State: j.state, Causes: j.causes}
+	if j.state == "" {
+		conclusion.State = StateHealthy
+		conclusion.Paragraph = j.wellParagraph()
+		return conclusion
+	}
+	commands := j.commands()
+	if len(commands) > 0 {
+		conclusion.Command, conclusion.Then = commands[0], commands[1:]
+	}
+	conclusion.Scenario = j.scenarioOf()
+	conclusion.Paragraph = j.paragraph(conclusion)
+	return conclusion
+}
+
+// commands are the runs to start, in their order. More than one sick part is a full outage, as soon as users do without one of them.
+func (j *judgement) commands() []string {
+	if len(j.Nodes) > 0 && len(j.lost()) == len(j.Nodes) {
+		return nil
+	}
+	var commands []string
+	urgent := slices.ContainsFunc(j.remedies, func(r remedy) bool { return r.urgent })
+	if len(j.remedies) > 1 && urgent {
+		commands = append(commands, "fukkyu run "+fullOutage+" --by $USER")
+	} else {
+		for _, remedy := range j.remedies {
+			commands = append(commands, remedy.command)
+		}
+	}
+	if zone := j.deadZone(); zone != "" {
+		commands = append(commands, fmt.Sprintf("fukkyu run %s --zone %s --by $USER", zoneEvacuation, zone))
+	}
+	return commands
+}
+
+func (j *judgement) scenarioOf() string {
+	urgent := slices.ContainsFunc(j.remedies, func(r remedy) bool { return r.urgent })
+	switch {
+	case j.scenario != "":
+		return j.scenario
+	case len(j.remedies) > 1 && urgent:
+		return j.rowOf(fullOutage)
+	case len(j.remedies) > 0 && j.remedies[0].runbook == serviceRecovery:
+		return j.rowOf(serviceRecovery)
+	case j.node:
+		return j.row(NodeFailure, databaseFailover)
+	case j.pod:
+		return j.row(PodFailure, "")
+	case len(j.remedies) > 0:
+		return j.rowOf(j.remedies[0].runbook)
+	default:
+		return ""
+	}
+}
+
+// rowOf is the row of the matrix that a runbook answers and that no other sign speaks against, else the runbook's own name.
+func (j *judgement) rowOf(runbook string) string {
+	for _, row := range j.plan.Scenarios {
+		if row.Runbook == runbook && row.Name != NodeFailure && row.Name != PodFailure {
+			return row.Name
+		}
+	}
+	return runbook
+}
