@@ -25,6 +25,8 @@ type bench struct {
 	journal []string
 	handed  bool
 	planned bool
+	stages  []runbook.Stage
+	started *runbook.Run // the last one that began
 
 	escalation []plan.EscalationLevel
 	notices    []runbook.Notice
@@ -77,7 +79,8 @@ func (b *bench) workflow(ctx workflow.Context, input converter.RawValue) (report
 	if err != nil {
 		return report.Report{}, err
 	}
-	return run.Conduct(ctx, runbook.Runbook{Steps: b.steps, HandOver: func(workflow.Context, *report.Report) error {
+	b.started = run
+	return run.Conduct(ctx, runbook.Runbook{Steps: b.steps, Stages: b.stages, HandOver: func(workflow.Context, *report.Report) error {
 		b.handed = true
 		return nil
 	}})
