@@ -105,7 +105,7 @@ func (v view) findPods() []Finding {
 	var found []Finding
 	for _, pod := range v.Pods {
 		severity := Degraded
-		if pod.Ready {
+		if pod.Ready || pod.Trouble == Failed { // a pod that failed has been replaced, or its workload says so
 			severity = Note
 		}
 		said := fmt.Sprintf("%s on %s: %s", pod.Trouble, cmp.Or(pod.Node, "no node"), pod.Said)
