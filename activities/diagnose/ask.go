@@ -41,12 +41,22 @@ func ask[T any](ctx context.Context, l *look, asked string, timeout time.Duratio
 	if err == nil {
 		return got, true
 	}
-	said, needs := explain(err)
-	if errors.Is(err, errSilent) || errors.Is(err, context.DeadlineExceeded) {
-		said = fmt.Sprintf("no answer within %s", time.Since(began).Round(100*time.Millisecond))
-	}
-	l.note(diagnosis.Probe{Asked: asked, Said: said, Needs: needs, Took: time.Since(began)})
+	l.note(unanswered(asked, err, time.Since(began)))
 	return got, false
+}
+
+// unanswered is a question that brought an error instead of an answer.
+func unanswered(asked string, err error, took time.Duration) diagnosis.Probe {
+	said, needs := explain(err)
+	if isSilence(err) {
+		said = fmt.Sprintf("no answer within %s", took.Round(100*time.Millisecond))
+	}
+	return diagnosis.Probe{Asked: asked, Said: said, Needs: needs, Took: took}
+}
+
+// isSilence says that nobody answered at all.
+func isSilence(err error) bool {
+	return errors.Is(err, errSilent) || errors.Is(err, context.DeadlineExceeded)
 }
 
 var errSilent = errors.New("no answer")
@@ -60,18 +70,20 @@ func bounded[T any](ctx context.Context, timeout time.Duration, question func(co
 		value, err := question(ctx)
 		answers <- answer[T]{value: value, err: err}
 	}()
+	var got answer[T]
 	select {
-	case got := <-answers:
-		return got.value, got.err
+	case got = <-answers:
 	case <-ctx.Done():
+		select { // an answer that came at the same moment counts
+		case got = <-answers:
+		default:
+			got.err = errSilent
+		}
 	}
-	select { // an answer that came at the same moment counts
-	case got := <-answers:
-		return got.value, got.err
-	default:
-		var nothing T
-		return nothing, errSilent
+	if got.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		got.err = errSilent // in whatever words the question says that its time was up
 	}
+	return got.value, got.err
 }
 
 func (l *look) note(probe diagnosis.Probe) {

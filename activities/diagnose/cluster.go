@@ -132,7 +132,9 @@ func (l *look) readHeartbeats(ctx context.Context) (map[string]heartbeat, error)
 func nodesFrom(found objects, now time.Time) []diagnosis.Node {
 	var nodes []diagnosis.Node
 	for _, node := range found.nodes {
-		seen := diagnosis.Node{Name: node.Name, Zone: node.Labels[corev1.LabelTopologyZone], Unschedulable: node.Spec.Unschedulable, Said: "nobody has heard of it"}
+		seen := diagnosis.Node{Name: node.Name, Zone: node.Labels[corev1.LabelTopologyZone], Unschedulable: node.Spec.Unschedulable,
+			Said: "nobody has heard of it", Carries: map[string]int{},
+		}
 		for _, condition := range node.Status.Conditions {
 			switch {
 			case condition.Type == corev1.NodeReady:
@@ -148,6 +150,11 @@ func nodesFrom(found objects, now time.Time) []diagnosis.Node {
 		if last, known := found.heard[node.Name]; known {
 			seen.Heard = last.at
 			seen.Silent = now.Sub(last.at) > 2*last.each
+		}
+		for i := range found.pods {
+			if workload := workloadOf(&found.pods[i]); workload != "" && found.pods[i].Spec.NodeName == node.Name {
+				seen.Carries[workload]++
+			}
 		}
 		nodes = append(nodes, seen)
 	}

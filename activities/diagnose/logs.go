@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/diagnosis"
 	corev1 "k8s.io/api/core/v1"
@@ -43,42 +44,86 @@ type logSource struct {
 	previous                      bool
 }
 
-// askLogs reads what the pods of everything in the plan said of errors in the last half hour.
+// logAnswer is what became of reading one log.
+type logAnswer struct {
+	source logSource
+	said   errorLines
+	err    error
+	took   time.Duration
+}
+
+// askLogs reads what the pods of everything in the plan said of errors in the last half hour. Logs are read out by kubelets: a node of
+// which none answers hangs, and is noted as that.
 func (l *look) askLogs(ctx context.Context, pods []corev1.Pod) {
 	sources := l.logSources(pods)
-	found := make([]diagnosis.Log, len(sources))
-	kept := make([]podLog, len(sources))
+	answers := make([]logAnswer, len(sources))
 	slots := make(chan struct{}, logsAtOnce)
 	var tasks []func()
-	var late atomic.Int64
 	for i, source := range sources {
 		tasks = append(tasks, func() {
 			select {
 			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				found[i], kept[i] = l.askLog(ctx, source)
+				answers[i] = l.askLog(ctx, source)
+				<-slots
 			case <-ctx.Done():
-				late.Add(1)
 			}
 		})
 	}
 	together(tasks...)
-	if n := late.Load(); n > 0 {
-		l.leave(fmt.Sprintf("%d logs, for which no time was left", n))
+	mute := muteNodes(answers)
+	for i := range l.Nodes {
+		l.Nodes[i].Mute = mute[l.Nodes[i].Name]
 	}
-	size := 0
-	for i := range found {
-		if found[i].Pod == "" {
+	l.keepLogs(answers, mute)
+}
+
+// muteNodes are those whose kubelet answered none of the questions for a log.
+func muteNodes(answers []logAnswer) map[string]bool {
+	mute, spoke := map[string]bool{}, map[string]bool{}
+	for _, answer := range answers {
+		switch {
+		case answer.source.pod == "": // it was not asked for any more
+		case answer.err != nil && (isSilence(answer.err) || strings.Contains(answer.err.Error(), "dial tcp")):
+			mute[answer.source.node] = true
+		default:
+			spoke[answer.source.node] = true
+		}
+	}
+	maps.DeleteFunc(mute, func(node string, _ bool) bool { return spoke[node] })
+	return mute
+}
+
+// keepLogs keeps what was said, within bounds, and notes who said nothing.
+func (l *look) keepLogs(answers []logAnswer, mute map[string]bool) {
+	size, late := 0, 0
+	for _, answer := range answers {
+		source, said := answer.source, answer.said
+		switch {
+		case source.pod == "":
+			late++
+			continue
+		case mute[source.node]:
+			l.leave("the log of " + source.pod + ": the kubelet of its node does not answer")
+			continue
+		case answer.err != nil:
+			l.note(unanswered(fmt.Sprintf("read the log of pod %s on node %s", source.pod, source.node), answer.err, answer.took))
 			continue
 		}
-		for _, line := range kept[i].lines {
+		for _, line := range said.lines {
 			size += len(line)
 		}
 		if size > mostAllLogs {
-			l.leave(fmt.Sprintf("the logs after that of %s: there is more than %d MiB", kept[i].pod, mostAllLogs>>20))
+			l.leave(fmt.Sprintf("the logs from that of %s on: there is more than %d MiB", source.pod, mostAllLogs>>20))
 			return
 		}
-		l.Logs, l.logs = append(l.Logs, found[i]), append(l.logs, kept[i])
+		log := diagnosis.Log{Service: source.service, Pod: source.pod, Errors: said.errors, DiskFull: said.diskFull, Cut: said.cut}
+		if len(said.lines) > 0 {
+			log.Last = brief(said.lines[len(said.lines)-1])
+		}
+		l.Logs, l.logs = append(l.Logs, log), append(l.logs, podLog{service: source.service, pod: source.pod, lines: said.lines})
+	}
+	if late > 0 {
+		l.leave(fmt.Sprintf("%d logs, for which no time was left", late))
 	}
 }
 
@@ -140,13 +185,13 @@ func containerHistory(pod *corev1.Pod, container string) (started, crashed bool)
 	return false, false
 }
 
-func (l *look) askLog(ctx context.Context, source logSource) (diagnosis.Log, podLog) {
+func (l *look) askLog(ctx context.Context, source logSource) logAnswer {
 	options := &corev1.PodLogOptions{
 		Container: source.container, Previous: source.previous, Timestamps: true,
 		SinceSeconds: new(int64(recently.Seconds())), TailLines: new(int64(mostTail)), LimitBytes: new(int64(mostRead)),
 	}
-	asked := fmt.Sprintf("read the log of pod %s on node %s", source.pod, source.node)
-	said, ok := ask(ctx, l, asked, probeTimeout, func(ctx context.Context) (errorLines, error) {
+	began := time.Now()
+	said, err := bounded(ctx, probeTimeout, func(ctx context.Context) (errorLines, error) {
 		stream, err := l.client.CoreV1().Pods(l.plan.Namespace).GetLogs(source.pod, options).Stream(ctx)
 		if err != nil {
 			return errorLines{}, err
@@ -154,14 +199,7 @@ func (l *look) askLog(ctx context.Context, source logSource) (diagnosis.Log, pod
 		defer stream.Close()
 		return readErrors(io.LimitReader(stream, mostRead))
 	})
-	if !ok {
-		return diagnosis.Log{}, podLog{}
-	}
-	log := diagnosis.Log{Service: source.service, Pod: source.pod, Errors: said.errors, DiskFull: said.diskFull, Cut: said.cut}
-	if len(said.lines) > 0 {
-		log.Last = brief(said.lines[len(said.lines)-1])
-	}
-	return log, podLog{service: source.service, pod: source.pod, lines: said.lines}
+	return logAnswer{source: source, said: said, err: err, took: time.Since(began)}
 }
 
 // errorLines are the lines of a log that speak of errors.

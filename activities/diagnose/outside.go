@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -81,7 +80,7 @@ func get(ctx context.Context, address string) (page, error) {
 
 // silence is why nobody answered.
 func silence(err error) string {
-	if errors.Is(err, errSilent) || errors.Is(err, context.DeadlineExceeded) {
+	if isSilence(err) {
 		return fmt.Sprintf("does not answer within %s", probeTimeout)
 	}
 	return "does not answer: " + brief(err.Error())

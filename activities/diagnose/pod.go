@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -57,6 +58,7 @@ func podFrom(pod *corev1.Pod, nodeLost bool, now time.Time) (seen diagnosis.Pod,
 		for _, container := range containers {
 			explainContainer(&seen, container)
 		}
+		seen.Said = cmp.Or(seen.Said, "Kubernetes does not say why")
 	}
 	return seen, false
 }
