@@ -105,7 +105,14 @@ type Node struct {
 	// Heard is when its kubelet last renewed its lease, and Silent that this is longer ago than two renewals.
 	Heard  time.Time `json:"heard,omitzero"`
 	Silent bool      `json:"silent,omitempty"`
+	// Mute says that its kubelet was asked and did not answer: it hangs before Kubernetes notices.
+	Mute bool `json:"mute,omitempty"`
+	// Carries is how many pods of each workload are on it.
+	Carries map[string]int `json:"carries,omitempty"`
 }
+
+// away says that nothing on the node can be relied on.
+func (n Node) away() bool { return !n.Ready || n.Mute }
 
 // The troubles of a pod that Kubernetes does not mend by itself.
 const (

@@ -44,6 +44,8 @@ func (v view) findNodes() []Finding {
 			add(Broken, "not ready, as is every node of zone %s: %s", zone, node.Said)
 		case !node.Ready:
 			add(Degraded, "not ready, zone %s: %s", node.Zone, node.Said)
+		case node.Mute:
+			add(Degraded, "its kubelet does not answer, though Kubernetes takes it to be ready, zone %s", node.Zone)
 		case node.Silent:
 			add(Note, "its kubelet has not been heard since %s", node.Heard.UTC().Format("15:04:05"))
 		}
@@ -105,7 +107,7 @@ func (v view) findPods() []Finding {
 	var found []Finding
 	for _, pod := range v.Pods {
 		severity := Degraded
-		if pod.Ready {
+		if pod.Ready || pod.Trouble == Failed { // a pod that failed has been replaced, or its workload says so
 			severity = Note
 		}
 		said := fmt.Sprintf("%s on %s: %s", pod.Trouble, cmp.Or(pod.Node, "no node"), pod.Said)
@@ -174,14 +176,25 @@ func (v view) findUnanswered() []Finding {
 	return found
 }
 
-// mostEventsFound is how many events become findings. All of them are in the bundle.
+// mostEventsFound is how many kinds of events become findings. All events are in the bundle.
 const mostEventsFound = 10
 
+// findEvents tells of each kind of warning once, by the latest of them.
 func (v view) findEvents() []Finding {
+	objects, at := map[string]int{}, map[string]int{}
 	var found []Finding
-	for _, event := range v.Events[:min(len(v.Events), mostEventsFound)] {
-		said := fmt.Sprintf("%s, %s: %s", event.Reason, count(event.Count, "once", "times"), strings.TrimSpace(event.Said))
-		found = append(found, Finding{Area: AreaEvent, Subject: event.Object, Severity: Note, Said: said, Since: event.Last})
+	for _, event := range v.Events {
+		objects[event.Reason]++
+		if objects[event.Reason] == 1 && len(found) < mostEventsFound {
+			at[event.Reason] = len(found)
+			said := fmt.Sprintf("%s, %s: %s", event.Reason, count(event.Count, "once", "times"), strings.TrimSpace(event.Said))
+			found = append(found, Finding{Area: AreaEvent, Subject: event.Object, Severity: Note, Said: said, Since: event.Last})
+		}
+	}
+	for reason, i := range at {
+		if others := objects[reason] - 1; others > 0 {
+			found[i].Said += fmt.Sprintf(" (and of %s)", count(others, "one other", "others"))
+		}
 	}
 	return found
 }

@@ -121,6 +121,11 @@ func (j *judgement) judgeNodes() {
 			j.worse(StateDegraded)
 			j.cause(AreaNode, node.Name, fmt.Sprintf("is not ready (zone %s)", node.Zone))
 		}
+		if node.Ready && node.Mute {
+			j.worse(StateDegraded)
+			j.cause(AreaNode, node.Name, fmt.Sprintf("its kubelet does not answer, though Kubernetes takes it to be ready (zone %s)", node.Zone))
+			j.node = true
+		}
 		for _, pressure := range node.Pressure {
 			j.worse(StateDegraded)
 			j.cause(AreaNode, node.Name, "has "+pressure)
@@ -184,28 +189,21 @@ func (j *judgement) judgeService(service plan.Service, broken map[string]bool) (
 		j.worse(StateBroken)
 		j.follows = append(j.follows, service.Name)
 		return true
-	case trouble.byNode && !j.answers(service.Name):
-		j.worse(StateBroken)
-		j.cause(AreaWorkload, service.Name, trouble.said()+"; its pods were on a lost node, and Kubernetes starts them elsewhere")
-		return true
+	case trouble.byNode != "":
+		j.impaired(down)
+		j.cause(AreaWorkload, service.Name, trouble.said()+"; it has pods on "+trouble.byNode)
+		j.node = true
+		return down
 	case !down: // Kubernetes brings the missing pods back
 		j.worse(StateDegraded)
 		j.cause(AreaWorkload, service.Name, trouble.missing)
-		j.pod = j.pod || !trouble.byNode
+		j.pod = true
 		return false
 	}
-	j.worse(StateDegraded)
-	if down {
-		j.worse(StateBroken)
-	}
+	j.impaired(down)
 	j.cause(AreaWorkload, service.Name, trouble.said())
 	j.needs(serviceRecovery, "--service "+service.Name, down)
 	return down
-}
-
-// answers says that at least one of a service's endpoints is well.
-func (j *judgement) answers(service string) bool {
-	return slices.ContainsFunc(j.Endpoints, func(e Endpoint) bool { return e.Service == service && e.OK })
 }
 
 func firstOf(needs []string, broken map[string]bool) string {
@@ -252,6 +250,14 @@ func (j *judgement) worse(state string) {
 	if j.state != StateBroken {
 		j.state = state
 	}
+}
+
+// impaired lets the state sink as far as a part that users do without, or only have less of.
+func (j *judgement) impaired(down bool) {
+	if down {
+		j.worse(StateBroken)
+	}
+	j.worse(StateDegraded)
 }
 
 // advise keeps the first advice.

@@ -157,6 +157,15 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 			w.Updated, w.Ready, w.Rolling = 1, 1, true
 			d.Pods = []diagnosis.Pod{{Name: "backend-new", Workload: "shodo-backend", Trouble: diagnosis.NotReady, Said: "starting", Since: now.Add(-time.Second)}}
 		}, diagnosis.StateDegraded, "pod-failure", "", []string{"1 of its 2 pods"}},
+		{"a node hangs before Kubernetes notices", func(d *diagnosis.Diagnosis) {
+			d.Nodes[2].Mute, d.Nodes[2].Carries = true, map[string]int{"shodo-backend": 1}
+			fail(d, "shodo-backend", "connection reset by peer")
+			d.Endpoints = append(d.Endpoints, diagnosis.Endpoint{Service: "shodo-backend", Path: "/api/v1/nlp/health", OK: true})
+		}, diagnosis.StateBroken, "node-failure", "", []string{"node-c1: its kubelet does not answer", "pods on node-c1"}},
+		{"the primary's node hangs before Kubernetes notices", func(d *diagnosis.Diagnosis) {
+			d.Nodes[0].Mute = true
+			d.Databases[0].Instances[0].Answers = false
+		}, diagnosis.StateBroken, "node-failure", failover, []string{"neither does the kubelet of its node node-a1"}},
 		{"a zone is dead", func(d *diagnosis.Diagnosis) {
 			powerOff(d, "node-c1")
 			powerOff(d, "node-c2")

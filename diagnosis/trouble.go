@@ -80,6 +80,8 @@ func (v view) primaryTrouble(database Database) databaseTrouble {
 	switch {
 	case !primary.Answers && !primary.NodeReady:
 		return databaseTrouble{primary: fmt.Sprintf("its primary %s does not answer and its node %s is not ready", primary.Pod, primary.Node), node: primary.Node}
+	case !primary.Answers && v.mute(primary.Node):
+		return databaseTrouble{primary: fmt.Sprintf("its primary %s does not answer, and neither does the kubelet of its node %s", primary.Pod, primary.Node), node: primary.Node}
 	case !primary.Answers && !primary.PodReady:
 		return databaseTrouble{primary: fmt.Sprintf("its primary %s is not ready on node %s, which is: %s", primary.Pod, primary.Node, primary.Said), pod: true}
 	case !primary.Answers:
@@ -180,8 +182,8 @@ type serviceTrouble struct {
 	down []string
 	// missing is what it has less of than it should.
 	missing string
-	// byNode says that its pods are away with a lost node, and come up elsewhere by themselves.
-	byNode bool
+	// byNode names a node that does not answer and explains it: its pods come up elsewhere by themselves.
+	byNode string
 }
 
 func (t serviceTrouble) any() bool { return len(t.own) > 0 || len(t.down) > 0 || t.missing != "" }
@@ -220,7 +222,9 @@ func (v view) serviceTrouble(service plan.Service) serviceTrouble {
 	case workload.Ready < workload.Desired:
 		trouble.missing = fmt.Sprintf("%d of its %d pods are ready", workload.Ready, workload.Desired)
 	}
-	trouble.byNode = kind == plan.Deployment && workload.Ready < workload.Desired && v.leftByNodes(workload)
+	if kind == plan.Deployment {
+		trouble.byNode = v.nodeBehind(service, workload)
+	}
 	return trouble
 }
 
@@ -257,10 +261,30 @@ func (p Pod) stubborn() bool {
 	return slices.Contains([]string{CrashLoop, MissingImage, BadConfig, Unschedulable, OutOfMemory}, p.Trouble) && !p.Ready
 }
 
-// leftByNodes says that pods of a workload are on nodes that are lost.
-func (v view) leftByNodes(workload Workload) bool {
-	lost := v.lost()
-	return slices.ContainsFunc(v.Pods, func(p Pod) bool { return p.Workload == workload.Name && lost[p.Node] })
+// nodeBehind is a node that does not answer and explains why a service is not whole; empty when there is none. Where all of its endpoints
+// fail, all of its pods must be on such nodes.
+func (v view) nodeBehind(service plan.Service, workload Workload) string {
+	behind, carried := "", 0
+	for _, node := range v.Nodes {
+		if n := node.Carries[workload.Name]; n > 0 && node.away() {
+			carried += n
+			behind = node.Name
+		}
+	}
+	if !v.answers(service.Name) && carried < workload.Desired {
+		return ""
+	}
+	return behind
+}
+
+// answers says that at least one of a service's endpoints is well.
+func (v view) answers(service string) bool {
+	return slices.ContainsFunc(v.Endpoints, func(e Endpoint) bool { return e.Service == service && e.OK })
+}
+
+func (v view) mute(name string) bool {
+	node, _ := v.node(name)
+	return node.Mute
 }
 
 // count is a number of things.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/diagnose"
 	"github.com/shodo-ecosystem/fukkyu/activities/history"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
@@ -60,15 +61,17 @@ func newTeam(connection client.Client, namespace string, pinned plan.Pinned, sit
 	home.RegisterActivity(&pin.Activities{Pinned: pinned, Build: build.Version()})
 	home.RegisterActivity(&history.Activities{Client: connection, Namespace: namespace})
 	home.RegisterActivity(messages)
+	credentials := kubernetes.Credentials{Clusters: clusters, Plan: pinned.Plan, Site: site}
 	for _, region := range site.Regions {
 		place := t.add(connection, runbook.RegionQueue(region.Name))
 		place.RegisterActivity(kubernetes.New(clusters))
 		place.RegisterActivity(lease.New(clusters, holders{connection: connection, namespace: namespace}))
-		place.RegisterActivity(postgres.New(kubernetes.Credentials{Clusters: clusters, Plan: pinned.Plan, Site: site}))
+		place.RegisterActivity(postgres.New(credentials))
 		place.RegisterActivity(pgbouncer.New(clusters))
 		place.RegisterActivity(volume.New(clusters, site))
 		place.RegisterActivity(power.New(site))
 		place.RegisterActivity(application.New(site))
+		place.RegisterActivity(diagnose.New(clusters, credentials, site))
 	}
 	return t, nil
 }
