@@ -15,49 +15,46 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changes are the activities that change something, in the order of the runbook. The worker dies right before and right after
-// each of them: at every boundary of every step, and between the writes inside one.
-var changes = []string{"AcquireLease", "RecordLease", "CloseRole", "HoldDown", "StopReceiving", "OpenRole", "Promote", "PointService", "AddReplica", "FreePod", "ReleaseLease"}
+// changesOfFailover are the activities that change something, in the order of the runbook.
+var changesOfFailover = []string{"AcquireLease", "RecordLease", "CloseRole", "HoldDown", "StopReceiving", "OpenRole", "Promote", "PointService", "AddReplica", "FreePod", "ReleaseLease"}
 
 func TestFailover_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
 	fresh(t)
 	e := automatic(t)
-	lines := []string{fmt.Sprintf("%-24s %-10s %9s %8s %6s %9s %6s", "the worker dies", "outcome", "timelines", "replicas", "epoch", "recovered", "took")}
-	epoch := int64(0)
+	dieEverywhere(t, e, changesOfFailover, func() {
+		do(t, "break", "power-off", "primary")
+		detachedRun(t, workflows.Failover)
+	})
+	got := awaitEnd(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	requireEachEffectOnce(t, got)
+}
+
+// requireEachEffectOnce looks for what a repeated write would leave: another timeline, another epoch, another pod.
+func requireEachEffectOnce(t *testing.T, got report.Report) {
+	t.Helper()
+	require.Equal(t, "2, was 1", factNamed(got, "timeline"))
+	require.Equal(t, "1", kubectl(t, "get", "lease", "fukkyu-shodo", "-o", "jsonpath={.spec.leaseTransitions}"))
+	require.Equal(t, 3, wantedPods(t), "as many pods as before")
+}
+
+// dieEverywhere lets a run's worker die right before and right after each of the activities, in the order in which the run comes to them:
+// at every boundary of every step, and between the writes inside one. Each is replaced by one that dies at the next, the last by one that
+// lives. begin starts the run.
+func dieEverywhere(t *testing.T, e estate.Estate, changes []string, begin func()) {
+	t.Helper()
+	var points []string
 	for _, activity := range changes {
-		for _, moment := range []string{"before", "after"} {
-			point := activity + " " + moment
-			t.Run(point, func(t *testing.T) {
-				began := time.Now()
-				got := dieAt(t, e, point)
-				epoch++
-				require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-				require.Equal(t, fmt.Sprintf("%d, was %d", epoch+1, epoch), factNamed(got, "timeline"))
-				require.Equal(t, fmt.Sprint(epoch), kubectl(t, "get", "lease", "fukkyu-shodo", "-o", "jsonpath={.spec.leaseTransitions}"))
-				require.Equal(t, 3, wantedPods(t), "each effect once: as many pods as before")
-				lines = append(lines, fmt.Sprintf("%-24s %-10s %9s %8d %6d %9s %6s", point, got.Outcome, "+1", wantedPods(t)-1, epoch,
-					got.RTO.Measured.Round(time.Millisecond), time.Since(began).Round(time.Second)))
-			})
-		}
+		points = append(points, activity+" before", activity+" after")
 	}
-	t.Logf("crash matrix, time profile tuned\n%s", strings.Join(lines, "\n"))
-	require.Len(t, lines, 1+2*len(changes))
-}
-
-// dieAt fails over while the worker dies at one point, and another takes its place.
-func dieAt(t *testing.T, e estate.Estate, point string) report.Report {
-	t.Helper()
-	do(t, "mend", "all")
-	awaitRedundancy(t)
-	first := staff(t, e, doomed(t, point))
-	do(t, "break", "power-off", "primary")
-	return replaced(t, e, first, workflows.Failover, point)
-}
-
-// dieIn runs a scenario while the worker dies at one point, and another takes its place.
-func dieIn(t *testing.T, e estate.Estate, scenario workflows.Scenario, point string) report.Report {
-	t.Helper()
-	return replaced(t, e, staff(t, e, doomed(t, point)), scenario, point)
+	worker := staff(t, e, doomed(t, points[0]))
+	begin()
+	for _, next := range points[1:] {
+		awaitDeath(t, worker)
+		worker = staff(t, e, doomed(t, next))
+	}
+	awaitDeath(t, worker)
+	staff(t, e, estate.Crew{})
 }
 
 // doomed is a worker that dies at one point, once.
@@ -67,16 +64,13 @@ func doomed(t *testing.T, point string) estate.Crew {
 	}}
 }
 
-func replaced(t *testing.T, e estate.Estate, first *estate.Worker, scenario workflows.Scenario, point string) report.Report {
+func awaitDeath(t *testing.T, worker *estate.Worker) {
 	t.Helper()
-	detachedRun(t, scenario)
 	select {
-	case <-first.Ended():
+	case <-worker.Ended():
 	case <-time.After(time.Minute):
-		t.Fatalf("the worker did not come to %q", point)
+		t.Fatal("the worker did not come to the point where it dies")
 	}
-	staff(t, e, estate.Crew{})
-	return awaitEndOf(t, scenario)
 }
 
 // awaitRedundancy returns when every wanted instance of the database is Ready on a machine that is Ready.

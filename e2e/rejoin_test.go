@@ -24,34 +24,12 @@ func TestRejoin_RowsThatTheCustomerMisses_AreInTheLedgerAlthoughEveryWorkerDies(
 	fresh(t)
 	missing := loseRows(t)
 	e := automatic(t)
-	worker := staff(t, e, doomed(t, rejoinWrites[0]+" before"))
-	detachedRun(t, workflows.Rejoining)
-	for i, name := range rejoinWrites {
-		next := []string{name + " after"}
-		if i+1 < len(rejoinWrites) {
-			next = append(next, rejoinWrites[i+1]+" before")
-		}
-		for _, point := range next {
-			awaitDeath(t, worker)
-			worker = staff(t, e, doomed(t, point))
-		}
-	}
-	awaitDeath(t, worker)
-	staff(t, e, estate.Crew{})
+	dieEverywhere(t, e, rejoinWrites, func() { detachedRun(t, workflows.Rejoining) })
 	got := awaitEndOf(t, workflows.Rejoining)
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Empty(t, factNamed(got, "not rewound"), "it was rewound once, not cloned")
 	requireKept(t, got, missing)
 	requireReplica(t)
-}
-
-func awaitDeath(t *testing.T, worker *estate.Worker) {
-	t.Helper()
-	select {
-	case <-worker.Ended():
-	case <-time.After(time.Minute):
-		t.Fatal("the worker did not come to the point where it dies")
-	}
 }
 
 // The maintenance pod is killed while the rewind writes: what it leaves is no data directory, and is never started.
