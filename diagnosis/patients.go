@@ -38,7 +38,7 @@ func Patients(p plan.Plan, d Diagnosis) []Patient {
 	for _, service := range services {
 		if trouble := v.serviceTrouble(service); trouble.any() {
 			follows := len(trouble.down) > 0 && firstOf(service.Needs, broken) != ""
-			add(service.Name, trouble.said(), len(trouble.own) == 0 && (follows || trouble.byNode || len(trouble.down) == 0))
+			add(service.Name, trouble.said(), len(trouble.own) == 0 && (follows || trouble.byNode != "" || len(trouble.down) == 0))
 		}
 	}
 	return sick
