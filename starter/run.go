@@ -37,7 +37,10 @@ type target struct {
 	named string // an example
 }
 
-var aDatabase = target{flag: "database", named: "shodo"}
+var (
+	aDatabase = target{flag: "database", named: "shodo"}
+	aService  = target{flag: "service", named: "shodo-backend"}
+)
 
 // example is the flag with a value, as it stands on a command line.
 func (t target) example() string {
@@ -122,6 +125,17 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 				return workflows.RejoinRequest{Request: asked, Database: f.target}
 			},
 		},
+		{
+			Scenario: workflows.ServiceRecovering, target: aService, short: "Bring one service back: restart it, roll it back, scale it out", reason: "the backend answers 503",
+			long: `Service-recovery sees whether the service is sick at all, restarts it and watches, rolls it back to the last revision that starts
+something else, and scales it out to the plan's number: one after the other, until it is well, and nothing that cannot help.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod}
+			},
+			flags: func(command *cobra.Command, f *runFlags) {
+				command.Flags().StringVar(&f.pod, "pod", "", "one pod that is replaced, instead of a restart of all of them")
+			},
+		},
 	}
 }
 
@@ -151,9 +165,9 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	target, by, reason, plan, impact, detected, workflowID, approveAs, to string
-	overrides                                                             []string
-	resume, detach, plain, drill, relax, restore                          bool
+	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
+	overrides                                                                  []string
+	resume, detach, plain, drill, relax, restore                               bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.

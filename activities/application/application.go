@@ -31,26 +31,26 @@ func New(urls URLs) *Activities {
 	return &Activities{urls: urls, client: &http.Client{Transport: transport, Timeout: tryTimeout}}
 }
 
-// request sends one request and returns the status code; an answer outside 2xx is an error that quotes it.
-func (a *Activities) request(ctx context.Context, method, url, body string) (int, error) {
+// request sends one request and returns the status code and the beginning of the answer; one outside 2xx is an error that quotes it.
+func (a *Activities) request(ctx context.Context, method, url, body string) (int, string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if err != nil {
-		return response.StatusCode, err
+		return response.StatusCode, "", err
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return response.StatusCode, fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(said)))
+		return response.StatusCode, "", fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(said)))
 	}
-	return response.StatusCode, nil
+	return response.StatusCode, strings.TrimSpace(string(said)), nil
 }

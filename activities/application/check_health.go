@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ type Check struct {
 	Status  int           `json:"status,omitempty"` // 0: no answer
 	Took    time.Duration `json:"took"`
 	Said    string        `json:"said,omitempty"` // what was wrong
+
+	healthy string // a text that the answer must contain
 }
 
 // healthInterval is the pause between two tries of a path that was not well.
@@ -40,7 +43,7 @@ func (a *Activities) CheckHealth(ctx context.Context, params CheckHealthParams) 
 	var checks []Check
 	for _, service := range params.Services {
 		for _, path := range service.Health {
-			checks = append(checks, Check{Service: service.Name, Path: path})
+			checks = append(checks, Check{Service: service.Name, Path: path, healthy: service.Healthy})
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
@@ -58,7 +61,7 @@ func (a *Activities) checkUntilWell(ctx context.Context, check *Check) {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
 	for {
-		now := Check{Service: check.Service, Path: check.Path}
+		now := Check{Service: check.Service, Path: check.Path, healthy: check.healthy}
 		a.checkOne(ctx, &now)
 		if ctx.Err() == nil || check.Said == "" {
 			*check = now
@@ -81,9 +84,14 @@ func (a *Activities) checkOne(ctx context.Context, check *Check) {
 		return
 	}
 	began := time.Now()
-	status, err := a.request(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+check.Path, "")
-	check.Took, check.Status, check.OK = time.Since(began), status, err == nil
-	if err != nil {
+	status, said, err := a.request(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+check.Path, "")
+	check.Took, check.Status = time.Since(began), status
+	switch {
+	case err != nil:
 		check.Said = err.Error()
+	case !strings.Contains(said, check.healthy):
+		check.Said = fmt.Sprintf("the answer does not contain %q: %s", check.healthy, said)
+	default:
+		check.OK = true
 	}
 }
