@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -68,7 +69,7 @@ func unpack(t *testing.T, folder string) map[string]string {
 	files := map[string]string{}
 	for archive := tar.NewReader(uncompressed); ; {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		require.NoError(t, err)
@@ -217,10 +218,10 @@ func TestDiagnose_EndpointAnswersWrongly_SaysWhat(t *testing.T) {
 		service http.HandlerFunc
 		says    string
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no disk, password=hunter2", 500) }, "answers 500: no disk, password=***"},
+		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no disk, password=hunter2", http.StatusInternalServerError) }, "answers 500: no disk, password=***"},
 		{"200 with a wrong body", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("maintenance")) }, `answers 200, but without "ok": maintenance`},
 		{"headers and then nothing", func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			hang(w, r)
 		}, "does not answer within 2s"},
@@ -304,8 +305,8 @@ func TestDiagnose_DependencyIsDead_IsNamed(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, closed.Close())
-	failing := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 503) }))
-	denying := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you?", 403) }))
+	failing := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", http.StatusServiceUnavailable) }))
+	denying := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you?", http.StatusForbidden) }))
 	e.plan.Dependencies = []plan.Dependency{{Name: "tcp"}, {Name: "dns"}, {Name: "url"}, {Name: "lives"}}
 	e.site.Dependencies = []plan.SiteDependency{
 		{Name: "tcp", TCP: closed.Addr().String()}, {Name: "dns", DNS: "nowhere.invalid"},
