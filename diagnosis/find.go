@@ -167,13 +167,17 @@ func (v view) findLogs() []Finding {
 func (v view) findUnanswered() []Finding {
 	var found []Finding
 	for _, probe := range v.Unanswered {
-		said := probe.Said
-		if probe.Needs != "" {
-			said = "the worker may not " + probe.Needs + "; see the Roles in deployments/kubernetes"
-		}
-		found = append(found, Finding{Area: AreaProbe, Subject: probe.Asked, Severity: Degraded, Said: said})
+		found = append(found, Finding{Area: AreaProbe, Subject: probe.Asked, Severity: Degraded, Said: probe.why()})
 	}
 	return found
+}
+
+// why is why a probe was not answered.
+func (p Probe) why() string {
+	if p.Needs == "" {
+		return p.Said
+	}
+	return "the worker may not " + p.Needs + "; see the Roles in deployments/kubernetes"
 }
 
 // mostEventsFound is how many kinds of events become findings. All events are in the bundle.

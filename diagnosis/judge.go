@@ -171,7 +171,7 @@ func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
 	}
 	j.worse(StateBroken)
 	j.cause(AreaRedis, redis.Name, trouble.master)
-	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.node == ""
+	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
 	j.needs(fullOutage, "", true)
 	return true
 }
@@ -233,7 +233,7 @@ func (j *judgement) judgeRest() {
 	}
 	if len(j.Unanswered) > 0 {
 		j.worse(StateDegraded)
-		j.cause(AreaProbe, j.Unanswered[0].Asked, fmt.Sprintf("%s; %s in all", j.Unanswered[0].Said, count(len(j.Unanswered), "one question without an answer", "questions without an answer")))
+		j.cause(AreaProbe, j.Unanswered[0].Asked, fmt.Sprintf("%s; %s in all", j.Unanswered[0].why(), count(len(j.Unanswered), "one question without an answer", "questions without an answer")))
 	}
 	// Whatever is found and not explained by a part is still not health.
 	for _, finding := range Find(j.plan, j.Diagnosis) {

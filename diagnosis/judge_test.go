@@ -130,7 +130,14 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 		}, diagnosis.StateDegraded, "pod-failure", "", []string{"postgres-replica-0", "No run is needed"}},
 		{"a replica's node is dead", func(d *diagnosis.Diagnosis) { powerOff(d, "node-c1") },
 			diagnosis.StateDegraded, "node-failure", "", []string{"node-c1", "postgres-replica-0", "No run is needed"}},
-		{"Redis has lost its pod", func(d *diagnosis.Diagnosis) { d.Redis = nil },
+		{"Redis is scaled to nothing", func(d *diagnosis.Diagnosis) {
+			d.Redis = nil
+			workload(d, "redis-master").Desired, workload(d, "redis-master").Ready = 0, 0
+		}, diagnosis.StateBroken, "full-outage", outage, []string{"scaled to none"}},
+		{"Redis has lost its pod", func(d *diagnosis.Diagnosis) {
+			d.Redis = nil
+			workload(d, "redis-master").Ready = 0
+		},
 			diagnosis.StateBroken, "pod-failure", outage, []string{"redis: its master has no pod"}},
 		{"Redis has lost its node", func(d *diagnosis.Diagnosis) {
 			d.Databases[0].Instances = d.Databases[0].Instances[:2]

@@ -74,7 +74,7 @@ func (v view) primaryTrouble(database Database) databaseTrouble {
 	}
 	at := slices.IndexFunc(database.Instances, func(i Instance) bool { return i.Pod == database.Primary })
 	if at < 0 {
-		return databaseTrouble{primary: fmt.Sprintf("its primary %s has no pod", database.Primary), pod: true}
+		return databaseTrouble{primary: fmt.Sprintf("its primary %s has no pod", database.Primary), pod: v.podsWanted(database.Name) > len(database.Instances)}
 	}
 	primary := database.Instances[at]
 	switch {
@@ -103,26 +103,34 @@ func (v view) where(instance Instance) string {
 	return " and its node " + instance.Node + " is not ready"
 }
 
-// replicasWanted is how many pods the StatefulSets of a database's replicas are to have.
+// replicasWanted is how many replicas a database is to have.
 func (v view) replicasWanted(name string) int {
+	return max(0, v.podsWanted(name)-1) // whichever set the primary is in
+}
+
+// podsWanted is how many pods all StatefulSets of a database are to have.
+func (v view) podsWanted(name string) int {
 	database, _ := v.plan.Database(name)
 	wanted := 0
 	for _, set := range append([]string{database.Primary}, database.Replicas...) {
 		workload, _ := v.workload(plan.StatefulSet, set)
 		wanted += workload.Desired
 	}
-	return max(0, wanted-1) // whichever set the primary is in
+	return wanted
 }
 
 // redisTrouble is what is wrong with one Redis of the plan.
 type redisTrouble struct {
 	master string // why it does not serve; empty: it does
 	node   string // the lost node that took the master away
+	pod    bool   // its pod is away, and Kubernetes starts it again
 	lesser []string
 }
 
 func (v view) redisTrouble(name string) redisTrouble {
-	var trouble redisTrouble
+	redis, _ := v.plan.RedisServer(name)
+	workload, _ := v.workload(plan.StatefulSet, redis.Master)
+	trouble := redisTrouble{pod: workload.Desired > 0 && workload.Ready < workload.Desired}
 	master := false
 	for _, server := range v.Redis {
 		if server.Name != name {
@@ -147,6 +155,9 @@ func (v view) redisTrouble(name string) redisTrouble {
 	}
 	if _, unread := v.unanswered(AskPods); !master && !unread {
 		trouble.master = "its master has no pod"
+		if workload.Desired == 0 {
+			trouble.master = fmt.Sprintf("its master has no pod, and StatefulSet %s is scaled to none", redis.Master)
+		}
 	}
 	return trouble
 }

@@ -19,11 +19,11 @@ func (j *judgement) paragraph(c Conclusion) string {
 	}
 	text := title(c.State) + ": " + strings.Join(said, "; ") + "."
 	if len(j.follows) > 0 {
-		verb := "is"
+		verb := "is down with what it needs"
 		if len(j.follows) > 1 {
-			verb = "are"
+			verb = "are down with what they need"
 		}
-		text += fmt.Sprintf(" %s %s down with what they need.", strings.Join(j.follows, ", "), verb)
+		text += fmt.Sprintf(" %s %s.", strings.Join(j.follows, ", "), verb)
 	}
 	text += j.looksLike(c.Scenario)
 	switch {

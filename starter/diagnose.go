@@ -67,8 +67,8 @@ func (s *session) diagnose(command *cobra.Command, f diagnoseFlags) error {
 	switch err := run.Get(ctx, &seen); {
 	case runbook.IsRefused(err) && errors.As(err, &application):
 		return refused("%s", application.Message())
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("diagnose: no worker has made it within %s; is fukkyu-worker running?", diagnosisWait)
+	case errors.Is(err, context.DeadlineExceeded), temporal.IsTimeoutError(err):
+		return errors.New("diagnose: no worker has made it in time; is fukkyu-worker running, and is the region in its site?")
 	case err != nil:
 		return fmt.Errorf("diagnose: %w", err)
 	}

@@ -126,14 +126,22 @@ func explain(err error) (said, needs string) {
 	return said, needs
 }
 
-// longest is how much of what somebody said is kept: enough to see what is meant.
-const longest = 300
+// longest is how much of what somebody said is kept: enough to see what is meant. looked is how much of it is looked at for secrets, so
+// that one that the cut goes through is seen as a whole.
+const (
+	longest = 300
+	looked  = 4 * longest
+)
 
 // brief is a text on one line, bounded and with secrets masked.
 func brief(text string) string {
+	more := len(text) > looked
+	if more {
+		text = text[:looked]
+	}
 	text = mask(strings.Join(strings.Fields(text), " "))
-	if len(text) <= longest {
+	if len(text) <= longest && !more {
 		return text
 	}
-	return strings.ToValidUTF8(text[:longest], "") + " …"
+	return strings.ToValidUTF8(text[:min(len(text), longest)], "") + " …"
 }

@@ -258,7 +258,7 @@ func (l *look) podsFrom(found objects) []diagnosis.Pod {
 			continue
 		}
 		pod.Zone = zones[pod.Node]
-		if said := probes[pod.Name]; said != "" && pod.Trouble == diagnosis.NotReady {
+		if said := probes[pod.Name]; said != "" && pod.Trouble == diagnosis.NotReady && !l.lostNode(pod.Node) {
 			pod.Said = brief(said)
 		}
 		unwell = append(unwell, pod)

@@ -216,6 +216,9 @@ func readErrors(stream io.Reader) (errorLines, error) {
 	for {
 		line, rest, err := lines.ReadLine() // a longer line is cut; its rest comes as lines of its own, which are skipped
 		if errors.Is(err, io.EOF) {
+			for i := range said.lines { // only those that are kept: looking for secrets takes its time
+				said.lines[i] = mask(said.lines[i])
+			}
 			return said, nil
 		}
 		if err != nil {
@@ -235,6 +238,6 @@ func readErrors(stream io.Reader) (errorLines, error) {
 		if len(said.lines) == mostKept {
 			said.lines, said.cut = said.lines[1:], true
 		}
-		said.lines = append(said.lines, mask(strings.ToValidUTF8(text, "�")))
+		said.lines = append(said.lines, strings.ToValidUTF8(text, "�"))
 	}
 }

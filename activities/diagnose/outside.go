@@ -78,12 +78,19 @@ func get(ctx context.Context, address string) (page, error) {
 	return page{status: response.StatusCode, text: strings.TrimSpace(string(text))}, err
 }
 
-// silence is why nobody answered.
+// silence is why nobody answered, and reason the same without saying that nobody did.
 func silence(err error) string {
 	if isSilence(err) {
 		return fmt.Sprintf("does not answer within %s", probeTimeout)
 	}
 	return "does not answer: " + brief(err.Error())
+}
+
+func reason(err error) string {
+	if isSilence(err) {
+		return fmt.Sprintf("nothing heard within %s", probeTimeout)
+	}
+	return brief(err.Error())
 }
 
 // askDependencies asks what the estate needs of others.

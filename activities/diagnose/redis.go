@@ -55,7 +55,7 @@ func askRedisServer(ctx context.Context, seen *diagnosis.Redis, redis plan.Redis
 		return readInfo(ctx, net.JoinHostPort(address, strconv.Itoa(redis.Port)))
 	})
 	if err != nil {
-		seen.Said = silence(err)
+		seen.Said = reason(err)
 		return
 	}
 	seen.Answers, seen.Role, seen.Loading = true, info["role"], info["loading"] == "1" || info["async_loading"] == "1"
