@@ -136,6 +136,18 @@ something else, and scales it out to the plan's number: one after the other, unt
 				command.Flags().StringVar(&f.pod, "pod", "", "one pod that is replaced, instead of a restart of all of them")
 			},
 		},
+		{
+			Scenario: workflows.Outage, short: "Bring everything back, data first, then the services tier by tier", reason: "nothing answers",
+			long: `Full-outage diagnoses the estate, shows what it would recover and why, and recovers it in the plan's order: databases and Redis, then
+the services, those of a tier at the same time. What cannot be recovered does not stop the rest; it is told to people and named.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.FullOutageRequest{Request: asked, Guided: f.guided, Skip: f.skip}
+			},
+			flags: func(command *cobra.Command, f *runFlags) {
+				command.Flags().BoolVar(&f.guided, "guided", false, "a person agrees to each tier, and says how to go on when something is not recovered")
+				command.Flags().StringSliceVar(&f.skip, "skip", nil, "a database, Redis server or service that is left alone; may be repeated")
+			},
+		},
 	}
 }
 
@@ -166,8 +178,8 @@ func (s *session) rehearseCommand() *cobra.Command {
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
 	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
-	overrides                                                                  []string
-	resume, detach, plain, drill, relax, restore                               bool
+	overrides, skip                                                            []string
+	resume, detach, plain, drill, relax, restore, guided                       bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.

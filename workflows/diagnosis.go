@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -51,4 +52,28 @@ func diagnoseRegion(ctx workflow.Context, p plan.Plan, region string) (diagnosis
 	id := strings.Join([]string{workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), region, info.WorkflowExecution.RunID[:min(8, len(info.WorkflowExecution.RunID))]}, "-")
 	act := runbook.Within(runbook.Act(ctx, runbook.RegionQueue(region), "diagnose "+region), diagnosisPatience)
 	return begin(act, diagnosing.Diagnose, diagnose.Params{Plan: p, Region: region, ID: id}).get(ctx)
+}
+
+// diagnoseAll looks at every region in which the plan has something, all at the same time.
+func diagnoseAll(ctx workflow.Context, p plan.Plan) ([]diagnosis.Diagnosis, error) {
+	var regions []string
+	for _, database := range p.Databases {
+		regions = append(regions, database.Region)
+	}
+	for _, service := range p.Services {
+		regions = append(regions, service.Region)
+	}
+	slices.Sort(regions)
+	regions = slices.Compact(regions)
+	seen, errs := make([]diagnosis.Diagnosis, len(regions)), make([]error, len(regions))
+	under := workflow.NewWaitGroup(ctx)
+	for i, region := range regions {
+		under.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer under.Done()
+			seen[i], errs[i] = diagnoseRegion(ctx, p, region)
+		})
+	}
+	under.Wait(ctx)
+	return seen, cmp.Or(errs...)
 }

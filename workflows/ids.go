@@ -21,11 +21,12 @@ var (
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
 
 	ServiceRecovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
+	Outage            = Scenario{Name: "full-outage", Type: FullOutageName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, ServiceRecovering}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, ServiceRecovering, Outage}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

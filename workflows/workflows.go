@@ -18,6 +18,7 @@ const (
 	DatabaseCommitsName    = "DatabaseCommits"
 	RejoinName             = "Rejoin"
 	ServiceRecoveryName    = "ServiceRecovery"
+	FullOutageName         = "FullOutage"
 	DiagnosisName          = "Diagnosis"
 )
 
@@ -28,6 +29,7 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseCommits, workflow.RegisterOptions{Name: DatabaseCommitsName})
 	registry.RegisterWorkflowWithOptions(Rejoin, workflow.RegisterOptions{Name: RejoinName})
 	registry.RegisterWorkflowWithOptions(ServiceRecovery, workflow.RegisterOptions{Name: ServiceRecoveryName})
+	registry.RegisterWorkflowWithOptions(FullOutage, workflow.RegisterOptions{Name: FullOutageName})
 	registry.RegisterWorkflowWithOptions(Diagnosis, workflow.RegisterOptions{Name: DiagnosisName})
 }
 

@@ -65,16 +65,16 @@ func fromControllerRevision(found *appsv1.ControllerRevision) revision {
 
 // sameTemplate compares what pods are made from, but for the label that tells revisions apart.
 func sameTemplate(a, b corev1.PodTemplateSpec) bool {
-	return apiequality.Semantic.DeepEqual(comparable(a), comparable(b))
+	return apiequality.Semantic.DeepEqual(stripped(a), stripped(b))
 }
 
 // sameStart compares what pods are started from: marks of restarts make a revision of their own and change nothing else.
 func sameStart(a, b corev1.PodTemplateSpec) bool {
-	return apiequality.Semantic.DeepEqual(comparable(a, restartedAt, rolledFor), comparable(b, restartedAt, rolledFor))
+	return apiequality.Semantic.DeepEqual(stripped(a, restartedAt, rolledFor), stripped(b, restartedAt, rolledFor))
 }
 
-// comparable is a template without the label of its revision and without some annotations.
-func comparable(template corev1.PodTemplateSpec, without ...string) *corev1.PodTemplateSpec {
+// stripped is a template without the label of its revision and without some annotations.
+func stripped(template corev1.PodTemplateSpec, without ...string) *corev1.PodTemplateSpec {
 	kept := template.DeepCopy()
 	delete(kept.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
 	for _, annotation := range without {

@@ -1,0 +1,42 @@
+package workflows
+
+import (
+	"github.com/shodo-ecosystem/fukkyu/plan"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+)
+
+// member is one thing that a full outage may take away, and the runbook that brings it back.
+type member struct {
+	name     string
+	needs    []string
+	scenario Scenario
+	flag     string                    // that names it on the command line
+	request  func(runbook.Request) any // of its runbook
+	service  *plan.Service             // nil for anything else
+	redis    *plan.Redis               // nil for anything else
+}
+
+func databaseMember(database plan.Database) member {
+	return member{name: database.Name, scenario: Failover, flag: "database", request: func(asked runbook.Request) any {
+		return DatabaseFailoverRequest{Request: asked, Database: database.Name}
+	}}
+}
+
+// redisMember has no runbook of its own: its StatefulSet brings its pod back, and what is left to do is to see to it.
+func redisMember(redis plan.Redis) member {
+	return member{name: redis.Name, redis: &redis}
+}
+
+func serviceMember(service plan.Service) member {
+	return member{name: service.Name, needs: service.Needs, scenario: ServiceRecovering, flag: "service", service: &service, request: func(asked runbook.Request) any {
+		return ServiceRecoveryRequest{Request: asked, Service: service.Name}
+	}}
+}
+
+// command brings the member back without the rest.
+func (m member) command() string {
+	if m.redis != nil {
+		return "its pod is replaced when it does not come back"
+	}
+	return "fukkyu run " + m.scenario.Name + " --" + m.flag + " " + m.name
+}
