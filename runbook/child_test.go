@@ -36,7 +36,9 @@ var oneOfCTO = plan.Approval{Needed: 1, From: []string{"cto"}, Unanswered: plan.
 
 func TestChild_WhatTheRunThatBeganItDecided_IsNotAskedAgainAndNobodyIsCalled(t *testing.T) {
 	b := newLadder(t)
-	b.steps[1].Guard = func(workflow.Context) (runbook.Verdict, error) { return runbook.Verdict{Question: "Go on?", Binding: "two"}, nil }
+	b.steps[1].Guard = func(workflow.Context) (runbook.Verdict, error) {
+		return runbook.Verdict{Question: "Go on?", Binding: "two"}, nil
+	}
 	b.steps[1].Approval = &oneOfCTO
 	got, err := b.begin()
 	require.NoError(t, err)

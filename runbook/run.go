@@ -167,12 +167,19 @@ func (r *Run) Fact(name, value string) {
 	r.report.Facts = append(r.report.Facts, report.Fact{Name: name, Value: value})
 }
 
-// Broken records what could not be recovered: the run goes on with the rest, people are told, and its outcome is incomplete.
+// Broken records what could not be recovered: the run goes on with the rest, and its outcome is incomplete. The first time people of one
+// more level are told, after that those who know.
 func (r *Run) Broken(ctx workflow.Context, what string) {
-	r.broken = true
 	r.Missing(what)
 	r.note(workflow.Now(ctx), KindStep, r.stepName(), "not recovered: %s", what)
-	r.climbTo(ctx, r.level+1, what)
+	switch {
+	case r.child || r.Rehearsing(): // who began it tells of it; nothing happened
+	case r.broken:
+		r.tellEverybody(ctx, Trigger, what)
+	default:
+		r.climbTo(ctx, r.level+1, what)
+	}
+	r.broken = true
 	r.publish(ctx)
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
+	"github.com/shodo-ecosystem/fukkyu/diagnosis"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
@@ -39,7 +41,9 @@ type fullOutage struct {
 	tiers   []tier
 	found   []finding         // what the diagnosis found to be sick, in the order of recovery
 	broken  map[string]string // why a member could not be recovered, by its name
-	healed  map[string]bool   // members that this run recovered
+
+	sick      map[string]diagnosis.Patient // as last diagnosed
+	diagnosed time.Time                    // when
 }
 
 // tier is what is recovered together. Nothing in it needs another of its own tier.
@@ -62,7 +66,7 @@ func FullOutage(ctx workflow.Context, input converter.RawValue) (report.Report, 
 	run.Target("everything")
 	outage := &fullOutage{
 		recoveryLease: recoveryLease{run: run, place: lease.Place{Namespace: run.Plan.Namespace, Region: run.Plan.Regions[0], Target: "full-outage"}, what: "everything"},
-		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{}, healed: map[string]bool{},
+		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{},
 	}
 	if err := outage.refuseUnknown(request.Skip); err != nil {
 		return report.Report{}, err

@@ -20,17 +20,9 @@ const diagnosisBudget = 15 * time.Second
 
 // diagnose looks at every region, and refuses to recover what is well.
 func (o *fullOutage) diagnose(ctx workflow.Context) (runbook.Verdict, error) {
-	seen, err := diagnoseAll(ctx, o.run.Plan)
+	sick, paragraphs, err := o.diagnoseAll(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
-	}
-	sick := map[string]diagnosis.Patient{}
-	var paragraphs []string
-	for _, one := range seen {
-		paragraphs = append(paragraphs, one.Conclusion.Paragraph)
-		for _, patient := range diagnosis.Patients(o.run.Plan, one) {
-			sick[patient.Name] = patient
-		}
 	}
 	o.found = nil
 	for _, tier := range o.tiers {
@@ -40,7 +32,7 @@ func (o *fullOutage) diagnose(ctx workflow.Context) (runbook.Verdict, error) {
 			}
 		}
 	}
-	verdict := runbook.Verdict{Seen: strings.Join(paragraphs, " "), Facts: []report.Fact{{Name: "diagnosis", Value: strings.Join(paragraphs, " ")}}}
+	verdict := runbook.Verdict{Seen: paragraphs, Facts: []report.Fact{{Name: "diagnosis", Value: paragraphs}}}
 	if len(o.found) == 0 {
 		verdict.Objections = []runbook.Objection{{Guard: GuardHealthy, Why: "nothing that the plan names is down", Unblock: "look closer: fukkyu diagnose"}}
 	}
@@ -68,29 +60,60 @@ func (o *fullOutage) propose(workflow.Context) (runbook.Verdict, error) {
 // reconnect is how long a service that needed only its database may take until it has connected again.
 const reconnect = 15 * time.Second
 
-// sickOf is what of a tier is sick now: what the diagnosis found and does not heal by itself, and every service that is not well.
+// sickOf is what of a tier is sick now: what has trouble of its own, and what does not come back with what it needs.
 func (o *fullOutage) sickOf(ctx workflow.Context, members []member) ([]finding, error) {
+	patients, err := o.patients(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var sick []finding
-	var unclear []plan.Service
+	var waited []plan.Service
 	for _, member := range members {
-		if slices.Contains(o.request.Skip, member.name) {
-			continue
-		}
-		at := slices.IndexFunc(o.found, func(f finding) bool { return f.member.name == member.name })
+		patient, isSick := patients[member.name]
 		switch {
-		case at >= 0 && !o.found[at].heals:
-			sick = append(sick, o.found[at])
-		case member.service != nil:
-			unclear = append(unclear, *member.service)
+		case !isSick, slices.Contains(o.request.Skip, member.name):
+		case patient.Heals && member.service != nil:
+			waited = append(waited, *member.service)
+		default:
+			sick = append(sick, finding{member: member, why: patient.Said})
 		}
 	}
-	unwell, err := o.unwellOf(ctx, unclear)
+	unwell, err := o.unwellOf(ctx, waited)
 	for _, member := range members {
 		if why, isSick := unwell[member.name]; isSick {
 			sick = append(sick, finding{member: member, why: why})
 		}
 	}
 	return sick, err
+}
+
+// stillTrue is how old a diagnosis may be to be acted upon without another one.
+const stillTrue = 3 * time.Second
+
+// patients are what is not well, by its name, as the last diagnosis has it or, when that is too old, as another one does.
+func (o *fullOutage) patients(ctx workflow.Context) (map[string]diagnosis.Patient, error) {
+	if o.sick != nil && workflow.Now(ctx).Sub(o.diagnosed) < stillTrue {
+		return o.sick, nil
+	}
+	sick, _, err := o.diagnoseAll(ctx)
+	return sick, err
+}
+
+// diagnoseAll looks at every region: what is not well, and what that means in a paragraph for each.
+func (o *fullOutage) diagnoseAll(ctx workflow.Context) (map[string]diagnosis.Patient, string, error) {
+	seen, err := diagnoseAll(ctx, o.run.Plan)
+	if err != nil {
+		return nil, "", err
+	}
+	var paragraphs []string
+	o.sick, o.diagnosed = map[string]diagnosis.Patient{}, workflow.Now(ctx)
+	for _, one := range seen {
+		paragraphs = append(paragraphs, one.Conclusion.Paragraph)
+		for _, patient := range diagnosis.Patients(o.run.Plan, one) {
+			o.sick[patient.Name] = patient
+		}
+	}
+	return o.sick, strings.Join(paragraphs, " "), nil
 }
 
 // unwellOf asks services from outside, all at the same time, and returns what those say that are not well.
@@ -113,23 +136,32 @@ func (o *fullOutage) unwellOf(ctx workflow.Context, services []plan.Service) (ma
 	return unwell, err
 }
 
-// everythingIsWell looks at everything once more, when what comes back by itself has had time to. What is still down, and nobody has said so
-// yet, is not recovered.
+// everythingIsWell looks at everything once more. What shows only now has its turn, what comes back by itself has its time, and what is
+// still down after that is not recovered.
 func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
-	still, err := o.stillSick(ctx)
+	for _, tier := range o.tiers {
+		late := &tierWork{fullOutage: o, tier: tier}
+		late.tier.members = slices.DeleteFunc(slices.Clone(tier.members), func(m member) bool { _, givenUp := o.broken[m.name]; return givenUp })
+		if _, err := late.look(ctx); err != nil {
+			return "", err
+		}
+		if _, err := late.recover(ctx); err != nil {
+			return "", err
+		}
+	}
+	if err := o.awaitAll(ctx); err != nil {
+		return "", err
+	}
+	still, _, err := o.diagnoseAll(ctx)
 	if err != nil {
 		return "", err
 	}
-	if len(still) > 0 && !o.allKnown(still) {
-		if err := o.awaitAll(ctx, still); err != nil {
-			return "", err
+	for _, tier := range o.tiers {
+		for _, member := range tier.members {
+			if patient, isSick := still[member.name]; isSick {
+				o.breaks(ctx, member.name, patient.Said)
+			}
 		}
-		if still, err = o.stillSick(ctx); err != nil {
-			return "", err
-		}
-	}
-	for _, patient := range still {
-		o.breaks(ctx, patient.Name, patient.Said)
 	}
 	if len(o.broken) > 0 {
 		return fmt.Sprintf("not recovered: %s", strings.Join(o.brokenNames(), ", ")), nil
@@ -138,13 +170,17 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 	return "everything is well", nil
 }
 
-// awaitAll watches the services that are still sick and not given up, all at the same time, until each is whole and answers.
-func (o *fullOutage) awaitAll(ctx workflow.Context, still []diagnosis.Patient) error {
+// awaitAll watches the services that miss pods and are not given up, all at the same time, until each is whole and answers.
+func (o *fullOutage) awaitAll(ctx workflow.Context) error {
+	still, _, err := o.diagnoseAll(ctx)
+	if err != nil || len(still) == len(o.broken) {
+		return err
+	}
 	var under []call[kubernetes.AwaitWorkloadResult]
 	var services []plan.Service
-	for _, patient := range still {
-		service, isService := o.run.Plan.Service(patient.Name)
-		if _, givenUp := o.broken[patient.Name]; !isService || givenUp {
+	for _, service := range o.run.Plan.Services {
+		_, isSick := still[service.Name]
+		if _, givenUp := o.broken[service.Name]; !isSick || givenUp {
 			continue
 		}
 		kind, name := service.Workload()
@@ -158,24 +194,8 @@ func (o *fullOutage) awaitAll(ctx workflow.Context, still []diagnosis.Patient) e
 			return err
 		}
 	}
-	_, err := o.unwellOf(ctx, services)
+	_, err = o.unwellOf(ctx, services)
 	return err
-}
-
-func (o *fullOutage) stillSick(ctx workflow.Context) ([]diagnosis.Patient, error) {
-	seen, err := diagnoseAll(ctx, o.run.Plan)
-	var still []diagnosis.Patient
-	for _, one := range seen {
-		still = append(still, diagnosis.Patients(o.run.Plan, one)...)
-	}
-	return still, err
-}
-
-func (o *fullOutage) allKnown(still []diagnosis.Patient) bool {
-	return !slices.ContainsFunc(still, func(p diagnosis.Patient) bool {
-		_, known := o.broken[p.Name]
-		return !known
-	})
 }
 
 // breaks records that a member is not recovered, once.

@@ -19,7 +19,7 @@ func (o *fullOutage) bringBack(ctx workflow.Context, redis plan.Redis) string {
 	target := kubernetes.WorkloadRef{Namespace: o.run.Plan.Namespace, Region: redis.Region, Kind: plan.StatefulSet, Name: redis.Master}
 	seen, err := o.awaitWhole(ctx, target, redisPatience)
 	if err != nil {
-		return err.Error()
+		return inWords(err)
 	}
 	for _, pod := range seen.Workload.Pods {
 		if pod.Ready && seen.Workload.Whole {
@@ -27,10 +27,10 @@ func (o *fullOutage) bringBack(ctx workflow.Context, redis plan.Redis) string {
 		}
 		act := runbook.Act(ctx, runbook.RegionQueue(redis.Region), "replace pod "+pod.Name)
 		if _, err := begin(act, kube.DeletePod, kubernetes.DeletePodParams{Workload: target, Pod: pod.Name, UID: pod.UID}).get(ctx); err != nil {
-			return err.Error()
+			return inWords(err)
 		}
 		if seen, err = o.awaitWhole(ctx, target, redisPatience); err != nil {
-			return err.Error()
+			return inWords(err)
 		}
 	}
 	if !seen.Workload.Whole {

@@ -46,6 +46,9 @@ func (w *tierWork) look(ctx workflow.Context) (runbook.Verdict, error) {
 		return runbook.Verdict{}, err
 	}
 	w.sick = sick
+	for _, finding := range sick {
+		w.learn(finding)
+	}
 	verdict := runbook.Verdict{Seen: "all well", Binding: "recover " + w.tier.name}
 	if len(sick) > 0 {
 		verdict.Seen = sentence(sick)
@@ -62,6 +65,17 @@ func (w *tierWork) look(ctx workflow.Context) (runbook.Verdict, error) {
 	return verdict, nil
 }
 
+// learn keeps what was found after the diagnosis, which could only see what followed from something else.
+func (o *fullOutage) learn(now finding) {
+	at := slices.IndexFunc(o.found, func(f finding) bool { return f.member.name == now.member.name })
+	switch {
+	case at < 0:
+		o.found = append(o.found, now)
+	case o.found[at].heals:
+		o.found[at] = now
+	}
+}
+
 // unwell are the needs of a member that are left alone or could not be recovered.
 func (w *tierWork) unwell(m member) []string {
 	return slices.DeleteFunc(slices.Clone(m.needs), func(need string) bool {
@@ -75,7 +89,7 @@ func (w *tierWork) recover(ctx workflow.Context) (string, error) {
 	if len(w.sick) == 0 {
 		return "all well", nil
 	}
-	w.done = 0
+	w.done, w.diagnosed = 0, time.Time{} // whatever is recovered, what was seen is no longer true
 	slots := workflow.NewSemaphore(ctx, int64(w.policy.AtOnce))
 	under := workflow.NewWaitGroup(ctx)
 	failed := map[string]string{}
@@ -139,7 +153,6 @@ func (w *tierWork) recoverOne(ctx workflow.Context, sick finding) string {
 	case ctx.Err() != nil:
 		return "cancelled"
 	case err == nil && child.Outcome.ServiceIsBack():
-		w.healed[m.name] = true
 		w.run.Note(ctx, fmt.Sprintf("%s recovered in %s: %s (%s)", m.name, workflow.Now(ctx).Sub(began).Round(time.Millisecond), child.Summary, id))
 		return ""
 	case err == nil:
@@ -155,15 +168,21 @@ func (w *tierWork) recoverOne(ctx workflow.Context, sick finding) string {
 func whyNot(err error, id string) string {
 	var running *temporal.ChildWorkflowExecutionAlreadyStartedError
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	var application *temporal.ApplicationError
 	switch {
 	case errors.As(err, &running), errors.As(err, &started):
 		return fmt.Sprintf("%s is running already; watch it with: fukkyu watch %s", id, id)
-	case errors.As(err, &application):
-		return fmt.Sprintf("%s (%s)", application.Message(), id)
 	default:
-		return fmt.Sprintf("%s (%s)", err, id)
+		return fmt.Sprintf("%s (%s)", inWords(err), id)
 	}
+}
+
+// inWords is an error without what Temporal wraps around it.
+func inWords(err error) string {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		return application.Message()
+	}
+	return err.Error()
 }
 
 // sentence is what is sick and why.
