@@ -272,3 +272,18 @@ func TestJudge_PlanWithoutMatrix_NamesTheRunbook(t *testing.T) {
 	require.Equal(t, "database-failover", got.Scenario)
 	require.Contains(t, got.Paragraph, "its runbook is database-failover")
 }
+
+// A full outage is recovered part by part: each that is sick on its own, and none that only follows.
+func TestJudge_SeveralPartsAreSick_TellsThemFromThoseThatFollow(t *testing.T) {
+	seen := healthy()
+	powerOff(seen, "node-a1")
+	fail(seen, "shodo-backend", "503 Service Unavailable")
+	sick(seen, "shodo-frontend", diagnosis.CrashLoop, "exit 1")
+	got := diagnosis.Judge(shodo(t), *seen)
+	require.Equal(t, []diagnosis.Remedy{
+		{Area: diagnosis.AreaDatabase, Target: "shodo", Runbook: "database-failover", Urgent: true},
+		{Area: diagnosis.AreaWorkload, Target: "shodo-frontend", Runbook: "service-recovery", Urgent: true},
+	}, got.Remedies)
+	require.Equal(t, []string{"shodo-backend"}, got.Follows)
+	require.Equal(t, "fukkyu run full-outage --by $USER", got.Command)
+}
