@@ -218,7 +218,9 @@ func TestDiagnose_EndpointAnswersWrongly_SaysWhat(t *testing.T) {
 		service http.HandlerFunc
 		says    string
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no disk, password=hunter2", http.StatusInternalServerError) }, "answers 500: no disk, password=***"},
+		{"500", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no disk, password=hunter2", http.StatusInternalServerError)
+		}, "answers 500: no disk, password=***"},
 		{"200 with a wrong body", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("maintenance")) }, `answers 200, but without "ok": maintenance`},
 		{"headers and then nothing", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusOK)
