@@ -207,8 +207,29 @@ func firstOf(needs []string, broken map[string]bool) string {
 	return ""
 }
 
+// judgeStubborn looks at the pods of databases, of Redis and of what the plan does not know, for which Kubernetes tries the same in vain
+// again and again. Those of services are judged with them.
+func (j *judgement) judgeStubborn() {
+	seen := map[string]bool{}
+	for _, service := range j.plan.Services {
+		_, name := service.Workload()
+		seen[name] = true
+	}
+	for _, pod := range j.Pods {
+		if !pod.stubborn() || seen[pod.Workload] {
+			continue
+		}
+		seen[pod.Workload] = true
+		j.worse(StateDegraded)
+		j.cause(AreaPod, pod.Name, fmt.Sprintf("%s (%s)", pod.Trouble, pod.Said))
+		j.advise(fmt.Sprintf("Kubernetes alone does not bring %s back: somebody has to change what it is started with.", pod.Name))
+		j.pod = false
+	}
+}
+
 // judgeRest looks at what no run mends.
 func (j *judgement) judgeRest() {
+	j.judgeStubborn()
 	for _, dependency := range j.Dependencies {
 		if !dependency.OK {
 			j.worse(StateBroken)

@@ -133,10 +133,10 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 	}{
 		{"the primary's node is dead", shatter("power-off", "primary"), func(t *testing.T) { fresh(t) }, "node-failure", failover},
 		{"the primary is scaled away", kube("scale", "statefulset", "postgres-primary", "--replicas=0"), kube("scale", "statefulset", "postgres-primary", "--replicas=1"), "database-failover", failover},
-		{"a replica does not start", kube("set", "image", "statefulset/postgres-replica", "*=127.0.0.1:1/nowhere:1"), func(t *testing.T) {
+		{"a replica lacks its image", kube("set", "image", "statefulset/postgres-replica", "*=127.0.0.1:1/nowhere:1"), func(t *testing.T) {
 			kubectl(t, "rollout", "undo", "statefulset/postgres-replica")
 			kubectl(t, "delete", "pod", "postgres-replica-1") // Kubernetes does not roll a pod back that never got ready
-		}, "pod-failure", ""},
+		}, "", ""},
 		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "full-outage", outage},
 		{
 			"a rollout crash-loops",
