@@ -268,8 +268,19 @@ type Conclusion struct {
 	// Command would start the answer; empty when no run is needed, or none would help. Then are those that follow it.
 	Command string   `json:"command,omitempty"`
 	Then    []string `json:"then,omitempty"`
-	// Causes are what everything else follows from.
-	Causes []Cause `json:"causes,omitempty"`
+	// Causes are what everything else follows from, and Follows the services that are down only because something that they need is.
+	Causes  []Cause  `json:"causes,omitempty"`
+	Follows []string `json:"follows,omitempty"`
+	// Remedies are the parts of the plan that are sick on their own, each with the runbook that would bring it back.
+	Remedies []Remedy `json:"remedies,omitempty"`
+}
+
+// Remedy is a part of the plan that is sick on its own.
+type Remedy struct {
+	Area    string `json:"area"`   // AreaDatabase, AreaRedis or AreaWorkload
+	Target  string `json:"target"` // the plan's name of the database, Redis or service
+	Runbook string `json:"runbook"`
+	Urgent  bool   `json:"urgent"` // users do without it
 }
 
 // Cause is one thing that everything else may follow from.

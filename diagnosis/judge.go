@@ -3,7 +3,6 @@ package diagnosis
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/plan"
 )
@@ -47,17 +46,11 @@ type judgement struct {
 	state    string
 	causes   []Cause
 	follows  []string // services that are down with something they need
-	remedies []remedy
+	remedies []Remedy
 	node     bool   // a lost node explains at least a part of it
 	pod      bool   // a lost pod does
 	scenario string // when it is certain
 	advice   string // what to do when no command does it
-}
-
-// remedy is one run that would bring a part back.
-type remedy struct {
-	runbook, command string
-	urgent           bool // users do without the part
 }
 
 func (j *judgement) cause(area, subject, said string) {
@@ -65,9 +58,8 @@ func (j *judgement) cause(area, subject, said string) {
 }
 
 // needs adds a remedy.
-func (j *judgement) needs(runbook, flags string, urgent bool) {
-	command := strings.Join(strings.Fields("fukkyu run "+runbook+" "+flags+" --by $USER"), " ")
-	j.remedies = append(j.remedies, remedy{runbook: runbook, command: command, urgent: urgent})
+func (j *judgement) needs(area, target, runbook string, urgent bool) {
+	j.remedies = append(j.remedies, Remedy{Area: area, Target: target, Runbook: runbook, Urgent: urgent})
 }
 
 // judgeSilentCluster judges a region of which only the endpoints can be seen.
@@ -156,7 +148,7 @@ func (j *judgement) judgeDatabase(database Database) (down bool) {
 	}
 	j.worse(StateBroken)
 	j.cause(AreaDatabase, database.Name, trouble.primary)
-	j.needs(databaseFailover, "--database "+database.Name, true)
+	j.needs(AreaDatabase, database.Name, databaseFailover, true)
 	return true
 }
 
@@ -172,7 +164,7 @@ func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
 	j.worse(StateBroken)
 	j.cause(AreaRedis, redis.Name, trouble.master)
 	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
-	j.needs(fullOutage, "", true)
+	j.needs(AreaRedis, redis.Name, fullOutage, true) // it restarts Redis, or promotes a replica
 	return true
 }
 
@@ -202,7 +194,7 @@ func (j *judgement) judgeService(service plan.Service, broken map[string]bool) (
 	}
 	j.impaired(down)
 	j.cause(AreaWorkload, service.Name, trouble.said())
-	j.needs(serviceRecovery, "--service "+service.Name, down)
+	j.needs(AreaWorkload, service.Name, serviceRecovery, down)
 	return down
 }
 
@@ -215,8 +207,29 @@ func firstOf(needs []string, broken map[string]bool) string {
 	return ""
 }
 
+// judgeStubborn looks at the pods of databases, of Redis and of what the plan does not know, for which Kubernetes tries the same in vain
+// again and again. Those of services are judged with them.
+func (j *judgement) judgeStubborn() {
+	seen := map[string]bool{}
+	for _, service := range j.plan.Services {
+		_, name := service.Workload()
+		seen[name] = true
+	}
+	for _, pod := range j.Pods {
+		if !pod.stubborn() || seen[pod.Workload] {
+			continue
+		}
+		seen[pod.Workload] = true
+		j.worse(StateDegraded)
+		j.cause(AreaPod, pod.Name, fmt.Sprintf("%s (%s)", pod.Trouble, pod.Said))
+		j.advise(fmt.Sprintf("Kubernetes alone does not bring %s back: somebody has to change what it is started with.", pod.Name))
+		j.pod = false
+	}
+}
+
 // judgeRest looks at what no run mends.
 func (j *judgement) judgeRest() {
+	j.judgeStubborn()
 	for _, dependency := range j.Dependencies {
 		if !dependency.OK {
 			j.worse(StateBroken)
@@ -281,7 +294,7 @@ func (j *judgement) row(name, runbook string) string {
 }
 
 func (j *judgement) conclude() Conclusion {
-	conclusion := Conclusion{State: j.state, Causes: j.causes}
+	conclusion := Conclusion{State: j.state, Causes: j.causes, Follows: j.follows, Remedies: j.remedies}
 	if j.state == "" {
 		conclusion.State = StateHealthy
 		conclusion.Paragraph = j.wellParagraph()
@@ -302,35 +315,44 @@ func (j *judgement) commands() []string {
 		return nil
 	}
 	var commands []string
-	urgent := slices.ContainsFunc(j.remedies, func(r remedy) bool { return r.urgent })
-	if len(j.remedies) > 1 && urgent {
-		commands = append(commands, "fukkyu run "+fullOutage+" --by $USER")
+	if j.isFullOutage() {
+		commands = append(commands, commandOf(fullOutage, ""))
 	} else {
 		for _, remedy := range j.remedies {
-			commands = append(commands, remedy.command)
+			commands = append(commands, commandOf(remedy.Runbook, remedy.Target))
 		}
 	}
 	if zone := j.deadZone(); zone != "" {
-		commands = append(commands, fmt.Sprintf("fukkyu run %s --zone %s --by $USER", zoneEvacuation, zone))
+		commands = append(commands, commandOf(zoneEvacuation, zone))
 	}
 	return commands
 }
 
+// isFullOutage says that more than one part is sick, and users do without one of them.
+func (j *judgement) isFullOutage() bool {
+	return len(j.remedies) > 1 && slices.ContainsFunc(j.remedies, func(r Remedy) bool { return r.Urgent })
+}
+
+// commandOf starts a runbook. Whoever pastes it into a shell is who asks for it.
+func commandOf(runbook, target string) string {
+	flag := map[string]string{databaseFailover: " --database " + target, serviceRecovery: " --service " + target, zoneEvacuation: " --zone " + target}[runbook]
+	return "fukkyu run " + runbook + flag + " --by $USER"
+}
+
 func (j *judgement) scenarioOf() string {
-	urgent := slices.ContainsFunc(j.remedies, func(r remedy) bool { return r.urgent })
 	switch {
 	case j.scenario != "":
 		return j.scenario
-	case len(j.remedies) > 1 && urgent:
+	case j.isFullOutage():
 		return j.rowOf(fullOutage)
-	case len(j.remedies) > 0 && j.remedies[0].runbook == serviceRecovery:
+	case len(j.remedies) > 0 && j.remedies[0].Runbook == serviceRecovery:
 		return j.rowOf(serviceRecovery)
 	case j.node:
 		return j.row(NodeFailure, databaseFailover)
 	case j.pod:
 		return j.row(PodFailure, "")
 	case len(j.remedies) > 0:
-		return j.rowOf(j.remedies[0].runbook)
+		return j.rowOf(j.remedies[0].Runbook)
 	default:
 		return ""
 	}

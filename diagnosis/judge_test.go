@@ -128,6 +128,18 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 			workload(d, "postgres-replica").Ready = 1
 			d.Pods = []diagnosis.Pod{{Name: "postgres-replica-0", Workload: "postgres-replica", Node: "node-c1", Trouble: diagnosis.NotReady, Said: "starting"}}
 		}, diagnosis.StateDegraded, "pod-failure", "", []string{"postgres-replica-0", "No run is needed"}},
+		{"a replica lacks its image", func(d *diagnosis.Diagnosis) {
+			replica := &d.Databases[0].Instances[1]
+			replica.PodReady, replica.Answers, replica.Said = false, false, "no answer in time"
+			workload(d, "postgres-replica").Ready = 1
+			d.Pods = []diagnosis.Pod{{Name: "postgres-replica-0", Workload: "postgres-replica", Node: "node-c1", Trouble: diagnosis.MissingImage, Said: "ImagePullBackOff"}}
+		}, diagnosis.StateDegraded, "", "", []string{"missing image (ImagePullBackOff)", "somebody has to change"}},
+		{"the primary's pod crash-loops", func(d *diagnosis.Diagnosis) {
+			primary := &d.Databases[0].Instances[0]
+			primary.PodReady, primary.Answers, primary.Said = false, false, "connection refused"
+			workload(d, "postgres-primary").Ready = 0
+			d.Pods = []diagnosis.Pod{{Name: "postgres-primary-0", Workload: "postgres-primary", Node: "node-a1", Trouble: diagnosis.CrashLoop, Said: "exit 1"}}
+		}, diagnosis.StateBroken, "database-failover", failover, []string{"crash loop (exit 1)"}},
 		{"a replica's node is dead", func(d *diagnosis.Diagnosis) { powerOff(d, "node-c1") },
 			diagnosis.StateDegraded, "node-failure", "", []string{"node-c1", "postgres-replica-0", "No run is needed"}},
 		{"Redis is scaled to nothing", func(d *diagnosis.Diagnosis) {
@@ -271,4 +283,19 @@ func TestJudge_PlanWithoutMatrix_NamesTheRunbook(t *testing.T) {
 	got := diagnosis.Judge(bare, *seen)
 	require.Equal(t, "database-failover", got.Scenario)
 	require.Contains(t, got.Paragraph, "its runbook is database-failover")
+}
+
+// A full outage is recovered part by part: each that is sick on its own, and none that only follows.
+func TestJudge_SeveralPartsAreSick_TellsThemFromThoseThatFollow(t *testing.T) {
+	seen := healthy()
+	powerOff(seen, "node-a1")
+	fail(seen, "shodo-backend", "503 Service Unavailable")
+	sick(seen, "shodo-frontend", diagnosis.CrashLoop, "exit 1")
+	got := diagnosis.Judge(shodo(t), *seen)
+	require.Equal(t, []diagnosis.Remedy{
+		{Area: diagnosis.AreaDatabase, Target: "shodo", Runbook: "database-failover", Urgent: true},
+		{Area: diagnosis.AreaWorkload, Target: "shodo-frontend", Runbook: "service-recovery", Urgent: true},
+	}, got.Remedies)
+	require.Equal(t, []string{"shodo-backend"}, got.Follows)
+	require.Equal(t, "fukkyu run full-outage --by $USER", got.Command)
 }

@@ -133,7 +133,10 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 	}{
 		{"the primary's node is dead", shatter("power-off", "primary"), func(t *testing.T) { fresh(t) }, "node-failure", failover},
 		{"the primary is scaled away", kube("scale", "statefulset", "postgres-primary", "--replicas=0"), kube("scale", "statefulset", "postgres-primary", "--replicas=1"), "database-failover", failover},
-		{"a replica is restarted", kube("delete", "pod", "postgres-replica-0", "--wait=false"), nil, "pod-failure", ""},
+		{"a replica lacks its image", kube("set", "image", "statefulset/postgres-replica", "*=127.0.0.1:1/nowhere:1"), func(t *testing.T) {
+			kubectl(t, "rollout", "undo", "statefulset/postgres-replica")
+			kubectl(t, "delete", "pod", "postgres-replica-1") // Kubernetes does not roll a pod back that never got ready
+		}, "", ""},
 		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "full-outage", outage},
 		{
 			"a rollout crash-loops",
@@ -161,9 +164,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 				return conclusion.State != diagnosis.StateHealthy && conclusion.Scenario == c.scenario && conclusion.Command == c.command
 			})
 			t.Logf("after %s: %s", time.Since(broke).Round(time.Millisecond), seen.Conclusion.Paragraph)
-			if c.mended != nil {
-				c.mended(t)
-			}
+			c.mended(t)
 		})
 	}
 }

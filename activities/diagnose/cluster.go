@@ -18,6 +18,9 @@ import (
 // recently is how old a warning or a restart may be to be told.
 const recently = 30 * time.Minute
 
+// mostListedEvents bounds what a cluster in trouble warns of: some megabytes.
+const mostListedEvents = 2000
+
 // objects are what the API server listed. A list that it did not give is empty.
 type objects struct {
 	nodes       []corev1.Node
@@ -75,7 +78,7 @@ func (l *look) list(ctx context.Context) objects {
 			}
 		},
 		func() {
-			warnings := metav1.ListOptions{FieldSelector: "type=Warning", Limit: 500}
+			warnings := metav1.ListOptions{FieldSelector: "type=Warning", Limit: mostListedEvents}
 			list, ok := ask(ctx, l, "list events", listTimeout, func(ctx context.Context) (*corev1.EventList, error) {
 				return l.client.CoreV1().Events(namespace).List(ctx, warnings)
 			})

@@ -62,7 +62,7 @@ func instancesFrom(estate kubernetes.Estate, read postgres.ReadServersResult) []
 	for i, pod := range estate.Instances {
 		server := read.Servers[i]
 		instance := diagnosis.Instance{
-			Pod: pod.Pod, Node: pod.Node, Zone: pod.Zone, NodeReady: pod.NodeReady, PodReady: pod.Ready, Answers: server.Reached, Said: brief(server.Error),
+			Pod: pod.Pod, Node: pod.Node, Zone: pod.Zone, NodeReady: pod.NodeReady, PodReady: pod.Ready && !pod.Deleting, Answers: server.Reached, Said: brief(server.Error),
 			Replica: server.InRecovery, Streams: server.Receiving, Timeline: server.Timeline, Lag: -1,
 		}
 		if server.Reached {

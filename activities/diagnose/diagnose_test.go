@@ -211,6 +211,36 @@ func TestDiagnose_LogNeverEnds_IsLeftBehind(t *testing.T) {
 	require.Contains(t, seen.Unanswered[0].Asked, "web-1")
 }
 
+// The API server itself may not reach any kubelet. That says nothing of the machines.
+func TestDiagnose_NoKubeletOfSeveralAnswers_CallsNoNodeHanging(t *testing.T) {
+	t.Parallel()
+	e := anEstate(t)
+	e.nodes = append(e.nodes, e.nodes[0])
+	e.nodes[1].Name = "node-b1"
+	e.pods = append(e.pods, aPod("web-2"))
+	e.pods[1].Spec.NodeName = "node-b1"
+	e.answers["/log"] = hang
+	seen := e.diagnose(t)
+	require.False(t, seen.Nodes[0].Mute || seen.Nodes[1].Mute)
+	require.Len(t, seen.Unanswered, 2)
+}
+
+func TestDiagnose_OneKubeletOfSeveralIsSilent_NamesItsNode(t *testing.T) {
+	t.Parallel()
+	e := anEstate(t)
+	e.nodes = append(e.nodes, e.nodes[0])
+	e.nodes[1].Name = "node-b1"
+	e.pods = append(e.pods, aPod("web-2"))
+	e.pods[1].Spec.NodeName = "node-b1"
+	e.answers["/web-2/log"] = hang
+	seen := e.diagnose(t)
+	require.False(t, seen.Nodes[0].Mute)
+	require.True(t, seen.Nodes[1].Mute)
+	require.Empty(t, seen.Unanswered)
+	require.Equal(t, diagnosis.StateDegraded, seen.Conclusion.State)
+	require.Contains(t, seen.Conclusion.Paragraph, "node-b1: its kubelet does not answer")
+}
+
 func TestDiagnose_EndpointAnswersWrongly_SaysWhat(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -218,7 +248,9 @@ func TestDiagnose_EndpointAnswersWrongly_SaysWhat(t *testing.T) {
 		service http.HandlerFunc
 		says    string
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no disk, password=hunter2", http.StatusInternalServerError) }, "answers 500: no disk, password=***"},
+		{"500", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no disk, password=hunter2", http.StatusInternalServerError)
+		}, "answers 500: no disk, password=***"},
 		{"200 with a wrong body", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("maintenance")) }, `answers 200, but without "ok": maintenance`},
 		{"headers and then nothing", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusOK)

@@ -63,8 +63,11 @@ func (l *look) askLogs(ctx context.Context, pods []corev1.Pod) {
 		tasks = append(tasks, func() {
 			select {
 			case slots <- struct{}{}:
-				answers[i] = l.askLog(ctx, source)
+				answer := l.askLog(ctx, source)
 				<-slots
+				if answer.err == nil || ctx.Err() == nil { // else it was not given its time
+					answers[i] = answer
+				}
 			case <-ctx.Done():
 			}
 		})
@@ -77,7 +80,8 @@ func (l *look) askLogs(ctx context.Context, pods []corev1.Pod) {
 	l.keepLogs(answers, mute)
 }
 
-// muteNodes are those whose kubelet answered none of the questions for a log.
+// muteNodes are those whose kubelet answered none of the questions for a log. Where no kubelet of several answers, it is the API server
+// that does not reach them, and says nothing of the machines.
 func muteNodes(answers []logAnswer) map[string]bool {
 	mute, spoke := map[string]bool{}, map[string]bool{}
 	for _, answer := range answers {
@@ -89,13 +93,16 @@ func muteNodes(answers []logAnswer) map[string]bool {
 			spoke[answer.source.node] = true
 		}
 	}
+	if len(mute) > 1 && len(spoke) == 0 {
+		return nil
+	}
 	maps.DeleteFunc(mute, func(node string, _ bool) bool { return spoke[node] })
 	return mute
 }
 
 // keepLogs keeps what was said, within bounds, and notes who said nothing.
 func (l *look) keepLogs(answers []logAnswer, mute map[string]bool) {
-	size, late := 0, 0
+	size, late, silent := 0, 0, 0
 	for _, answer := range answers {
 		source, said := answer.source, answer.said
 		switch {
@@ -103,7 +110,7 @@ func (l *look) keepLogs(answers []logAnswer, mute map[string]bool) {
 			late++
 			continue
 		case mute[source.node]:
-			l.leave("the log of " + source.pod + ": the kubelet of its node does not answer")
+			silent++
 			continue
 		case answer.err != nil:
 			l.note(unanswered(fmt.Sprintf("read the log of pod %s on node %s", source.pod, source.node), answer.err, answer.took))
@@ -121,6 +128,9 @@ func (l *look) keepLogs(answers []logAnswer, mute map[string]bool) {
 			log.Last = brief(said.lines[len(said.lines)-1])
 		}
 		l.Logs, l.logs = append(l.Logs, log), append(l.logs, podLog{service: source.service, pod: source.pod, lines: said.lines})
+	}
+	if silent > 0 {
+		l.leave(fmt.Sprintf("%d logs, for which a kubelet did not answer", silent))
 	}
 	if late > 0 {
 		l.leave(fmt.Sprintf("%d logs, for which no time was left", late))
