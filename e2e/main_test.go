@@ -28,6 +28,8 @@ const (
 	uiPort       = "18233"
 )
 
+var upArgs = []string{"up", "--network", network, "--temporal-port", temporalPort, "--temporal-ui-port", uiPort}
+
 // lab is the estate that all tests share; each puts it back before it begins.
 var lab estate.Estate
 
@@ -49,7 +51,7 @@ func runAll(m *testing.M) (int, error) {
 	if err := os.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:"+temporalPort); err != nil {
 		return 1, err
 	}
-	up := lab.Command(ctx, "lab", "up", "--network", network, "--temporal-port", temporalPort, "--temporal-ui-port", uiPort)
+	up := lab.Command(ctx, "lab", upArgs...)
 	up.Stderr = os.Stderr
 	if err := up.Run(); err != nil {
 		return 1, fmt.Errorf("bring the lab up: %w", err)
@@ -187,9 +189,15 @@ func awaitEnd(t *testing.T) report.Report {
 
 func awaitEndOf(t *testing.T, scenario workflows.Scenario) report.Report {
 	t.Helper()
+	return awaitEndAt(t, scenario.ID("", "shodo", runbook.Live))
+}
+
+// awaitEndAt returns the report of the last run with a workflow ID.
+func awaitEndAt(t *testing.T, id string) report.Report {
+	t.Helper()
 	var got report.Report
 	require.NoError(t, estate.Await(t.Context(), "the end of the recovery", 6*time.Minute, func() (bool, string) {
-		result, err := lab.Fukkyu(t.Context(), "report", scenario.ID("", "shodo", runbook.Live), "--output", "json")
+		result, err := lab.Fukkyu(t.Context(), "report", id, "--output", "json")
 		require.NoError(t, err)
 		got = report.Report{}
 		if result.Exit == 3 { // a refused run leaves an error and no report

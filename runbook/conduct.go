@@ -239,7 +239,7 @@ func (r *Run) clear(ctx workflow.Context, step *Step) (Verdict, error) {
 			if err := r.wait(ctx, verdict.Waiting); err != nil {
 				return verdict, err
 			}
-		case step.Approval == nil || r.approved[verdict.Binding]:
+		case step.Approval == nil || verdict.Idle || r.approved[verdict.Binding]:
 			return verdict, nil
 		default:
 			if err := r.seekApproval(ctx, step, verdict); err != nil {

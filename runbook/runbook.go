@@ -74,6 +74,8 @@ type Verdict struct {
 	Binding  string
 	// Facts stand under the question, and in the report.
 	Facts []report.Fact
+	// Idle says that there is nothing to do, so that nobody is asked.
+	Idle bool
 	// Undefaultable keeps the plan's default from answering for people: data would be lost, or a fence is unproven.
 	Undefaultable bool
 	// Waiting says what has to happen first. The guard is asked again until it does.

@@ -59,13 +59,7 @@ type estate struct {
 // newEstate is one whose primary postgres-primary-0 died with its machine a second ago: three instances in three zones.
 func newEstate(t *testing.T) *estate {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	pinned, err := plan.Load("../plans/shodo.yaml")
-	require.NoError(t, err)
-	e := &estate{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, plan: pinned.Plan, powerState: power.Off, timeline: 1, before: map[string]func() error{}, after: map[string]func(){}}
-	e.SetTestTimeout(30 * time.Second)
-	e.began = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
-	e.SetStartTime(e.began)
+	e := newBareEstate(t)
 	e.found = kubernetes.Estate{
 		Instances: []kubernetes.Instance{
 			{Pod: "postgres-primary-0", UID: "uid-p", StatefulSet: "postgres-primary", Node: "node-a1", Zone: "a", IP: "10.0.0.1", Port: 5432, Phase: "Running", NodeReady: false, NodeHeartbeat: e.began.Add(-3 * time.Second)},
@@ -76,8 +70,21 @@ func newEstate(t *testing.T) *estate {
 		RolePrimary: "postgres-primary-0", ServicePod: "postgres-primary-0",
 	}
 	e.servers = []postgres.Server{e.replica("postgres-replica-0", 0x5000200), e.replica("postgres-replica-1", 0x5000100)}
-	e.register()
 	workflows.Register(e)
+	return e
+}
+
+// newBareEstate has the plan and the stand-ins, and no workflow yet.
+func newBareEstate(t *testing.T) *estate {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	pinned, err := plan.Load("../plans/shodo.yaml")
+	require.NoError(t, err)
+	e := &estate{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, plan: pinned.Plan, powerState: power.Off, timeline: 1, before: map[string]func() error{}, after: map[string]func(){}}
+	e.SetTestTimeout(30 * time.Second)
+	e.began = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+	e.SetStartTime(e.began)
+	e.register()
 	return e
 }
 

@@ -41,6 +41,7 @@ type fullOutage struct {
 	tiers   []tier
 	found   []finding         // what the diagnosis found to be sick, in the order of recovery
 	broken  map[string]string // why a member could not be recovered, by its name
+	tried   map[string]bool   // members whose recovery was tried and did not help
 
 	sick      map[string]diagnosis.Patient // as last diagnosed
 	diagnosed time.Time                    // when
@@ -66,7 +67,7 @@ func FullOutage(ctx workflow.Context, input converter.RawValue) (report.Report, 
 	run.Target("everything")
 	outage := &fullOutage{
 		recoveryLease: recoveryLease{run: run, place: lease.Place{Namespace: run.Plan.Namespace, Region: run.Plan.Regions[0], Target: "full-outage"}, what: "everything"},
-		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{},
+		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{}, tried: map[string]bool{},
 	}
 	if err := outage.refuseUnknown(request.Skip); err != nil {
 		return report.Report{}, err

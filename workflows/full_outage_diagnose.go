@@ -141,7 +141,7 @@ func (o *fullOutage) unwellOf(ctx workflow.Context, services []plan.Service) (ma
 func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 	for _, tier := range o.tiers {
 		late := &tierWork{fullOutage: o, tier: tier}
-		late.tier.members = slices.DeleteFunc(slices.Clone(tier.members), func(m member) bool { _, givenUp := o.broken[m.name]; return givenUp })
+		late.tier.members = slices.DeleteFunc(slices.Clone(tier.members), func(m member) bool { return o.tried[m.name] })
 		if _, err := late.look(ctx); err != nil {
 			return "", err
 		}
@@ -180,7 +180,7 @@ func (o *fullOutage) awaitAll(ctx workflow.Context) error {
 	var services []plan.Service
 	for _, service := range o.run.Plan.Services {
 		_, isSick := still[service.Name]
-		if _, givenUp := o.broken[service.Name]; !isSick || givenUp {
+		if !isSick || o.tried[service.Name] {
 			continue
 		}
 		kind, name := service.Workload()

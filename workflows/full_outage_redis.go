@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
@@ -13,31 +12,47 @@ import (
 // redisPatience is how long the pod of a Redis server may take to come back by itself, and again after it was replaced.
 const redisPatience = 20 * time.Second
 
-// bringBack sees to it that the master of a Redis server runs: its StatefulSet replaces a pod that is lost, and one that does not get ready is
-// deleted, once, so that it does. It says why the server is not back.
+// bringBack sees to it that the master of a Redis server serves: its StatefulSet replaces a pod that is lost, and one that does not get ready
+// or hangs is deleted, once, so that it does. It says why the server is not back.
 func (o *fullOutage) bringBack(ctx workflow.Context, redis plan.Redis) string {
 	target := kubernetes.WorkloadRef{Namespace: o.run.Plan.Namespace, Region: redis.Region, Kind: plan.StatefulSet, Name: redis.Master}
-	seen, err := o.awaitWhole(ctx, target, redisPatience)
+	pods, why, err := o.serves(ctx, redis, target)
+	if err == nil && why != "" {
+		err = o.replacePods(ctx, target, pods)
+	}
+	if err == nil && why != "" {
+		_, why, err = o.serves(ctx, redis, target)
+	}
 	if err != nil {
 		return inWords(err)
 	}
-	for _, pod := range seen.Workload.Pods {
-		if pod.Ready && seen.Workload.Whole {
-			continue // it may hang all the same, which is why it was found
-		}
-		act := runbook.Act(ctx, runbook.RegionQueue(redis.Region), "replace pod "+pod.Name)
-		if _, err := begin(act, kube.DeletePod, kubernetes.DeletePodParams{Workload: target, Pod: pod.Name, UID: pod.UID}).get(ctx); err != nil {
-			return inWords(err)
-		}
-		if seen, err = o.awaitWhole(ctx, target, redisPatience); err != nil {
-			return inWords(err)
-		}
+	if why == "" {
+		o.run.Note(ctx, redis.Name+" is back: "+target.String()+" has its pod")
+	}
+	return why
+}
+
+// serves waits until the pod of a Redis server is ready, and says why it does not serve all the same.
+func (o *fullOutage) serves(ctx workflow.Context, redis plan.Redis, target kubernetes.WorkloadRef) ([]kubernetes.Pod, string, error) {
+	seen, err := o.awaitWhole(ctx, target, redisPatience)
+	if err != nil {
+		return nil, "", err
 	}
 	if !seen.Workload.Whole {
-		return fmt.Sprintf("its pod does not get ready: %s", orNone(seen.Hopeless))
+		return seen.Workload.Pods, "its pod does not get ready: " + orNone(seen.Hopeless), nil
 	}
-	o.run.Note(ctx, redis.Name+" is back: "+target.String()+" has its pod")
-	return ""
+	sick, _, err := o.diagnoseAll(ctx)
+	return seen.Workload.Pods, sick[redis.Name].Said, err
+}
+
+func (o *fullOutage) replacePods(ctx workflow.Context, target kubernetes.WorkloadRef, pods []kubernetes.Pod) error {
+	for _, pod := range pods {
+		act := runbook.Act(ctx, runbook.RegionQueue(target.Region), "replace pod "+pod.Name)
+		if _, err := begin(act, kube.DeletePod, kubernetes.DeletePodParams{Workload: target, Pod: pod.Name, UID: pod.UID}).get(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *fullOutage) awaitWhole(ctx workflow.Context, target kubernetes.WorkloadRef, patience time.Duration) (kubernetes.AwaitWorkloadResult, error) {

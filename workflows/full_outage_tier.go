@@ -49,14 +49,14 @@ func (w *tierWork) look(ctx workflow.Context) (runbook.Verdict, error) {
 	for _, finding := range sick {
 		w.learn(finding)
 	}
-	verdict := runbook.Verdict{Seen: "all well", Binding: "recover " + w.tier.name}
+	verdict := runbook.Verdict{Seen: "all well", Binding: "recover " + w.tier.name, Idle: len(sick) == 0}
 	if len(sick) > 0 {
 		verdict.Seen = sentence(sick)
 	}
 	for _, finding := range sick {
 		verdict.Changes = append(verdict.Changes, fmt.Sprintf("%s: %s", finding.member.name, finding.member.command()))
-		for _, need := range w.unwell(finding.member) {
-			verdict.Facts = append(verdict.Facts, report.Fact{Name: "warning for " + finding.member.name, Value: fmt.Sprintf("it needs %s, which is not well", need)})
+		if needs := w.unwell(finding.member); len(needs) > 0 {
+			verdict.Facts = append(verdict.Facts, report.Fact{Name: "warning for " + finding.member.name, Value: fmt.Sprintf("it needs %s, which is not well", strings.Join(needs, ", "))})
 		}
 	}
 	verdict.Facts = append(verdict.Facts, report.Fact{Name: w.tier.name, Value: verdict.Seen})
@@ -76,11 +76,12 @@ func (o *fullOutage) learn(now finding) {
 	}
 }
 
-// unwell are the needs of a member that are left alone or could not be recovered.
+// unwell are the needs of a member that could not be recovered, or are sick and left alone.
 func (w *tierWork) unwell(m member) []string {
 	return slices.DeleteFunc(slices.Clone(m.needs), func(need string) bool {
 		_, broken := w.broken[need]
-		return !broken && !slices.Contains(w.request.Skip, need)
+		isSick := slices.ContainsFunc(w.found, func(f finding) bool { return f.member.name == need })
+		return !broken && (!isSick || !slices.Contains(w.request.Skip, need))
 	})
 }
 
@@ -125,6 +126,7 @@ func (w *tierWork) conclude(ctx workflow.Context, failed map[string]string) (str
 			continue
 		}
 		said = append(said, fmt.Sprintf("%s is not recovered: %s", name, why))
+		w.tried[name] = true
 		if !w.request.Guided {
 			w.breaks(ctx, name, why)
 		}

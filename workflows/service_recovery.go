@@ -222,20 +222,21 @@ func (s *serviceRecovery) mayRollBack(workflow.Context) (runbook.Verdict, error)
 
 func (s *serviceRecovery) rollBack(ctx workflow.Context) (string, error) {
 	to := s.seen.Earlier[0]
-	if err := s.goTo(ctx, to); err != nil {
+	if err := s.goTo(ctx, to, s.seen.Current); err != nil {
 		return "", err
 	}
 	return s.after(ctx, fmt.Sprintf("rolled it back to revision %d", to.Number))
 }
 
-func (s *serviceRecovery) goTo(ctx workflow.Context, revision kubernetes.Revision) error {
-	_, err := begin(s.act(ctx, fmt.Sprintf("roll %s to %s", s.target, revision.Name)), kube.RollBack, kubernetes.RollBackParams{Workload: s.target, Revision: revision.Name}).get(ctx)
+func (s *serviceRecovery) goTo(ctx workflow.Context, to, leave kubernetes.Revision) error {
+	params := kubernetes.RollBackParams{Workload: s.target, Revision: to.Name, Leave: leave.Name, Run: s.run.Holder()}
+	_, err := begin(s.act(ctx, fmt.Sprintf("roll %s to %s", s.target, to.Name)), kube.RollBack, params).get(ctx)
 	return err
 }
 
 // rollForward goes back to the revision that the run found.
 func (s *serviceRecovery) rollForward(ctx workflow.Context) error {
-	return s.goTo(ctx, s.found.Current)
+	return s.goTo(ctx, s.found.Current, kubernetes.Revision{})
 }
 
 func (s *serviceRecovery) scalingIsUseless() string {

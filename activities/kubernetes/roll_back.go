@@ -19,7 +19,9 @@ import (
 // RollBackParams names a workload and the revision that it is to go back to.
 type RollBackParams struct {
 	Workload WorkloadRef `json:"workload"`
-	Revision string      `json:"revision"` // name of its ReplicaSet or ControllerRevision: numbers change when they are gone back to
+	Revision string      `json:"revision"`        // name of its ReplicaSet or ControllerRevision: numbers change when they are gone back to
+	Leave    string      `json:"leave,omitempty"` // name of the revision that nobody is to go back to after that, because it was not healthy
+	Run      string      `json:"run"`             // for whom
 }
 
 // RollBackResult says what kubectl's code said, and whether there was anything to do.
@@ -36,7 +38,7 @@ func (a *Activities) RollBack(ctx context.Context, params RollBackParams) (RollB
 	if err != nil {
 		return RollBackResult{}, err
 	}
-	_, found, err := look(ctx, client, params.Workload)
+	found, err := get(ctx, client, params.Workload)
 	if err != nil {
 		return RollBackResult{}, err
 	}
@@ -57,11 +59,22 @@ func (a *Activities) RollBack(ctx context.Context, params RollBackParams) (RollB
 	case found.deployment != nil && found.deployment.Spec.Paused:
 		return RollBackResult{}, failure.Permanent(failure.Unexpected, "%s is paused: resume it first, with kubectl rollout resume", params.Workload)
 	}
+	if err := remark(ctx, client, found, params); err != nil {
+		return RollBackResult{}, err
+	}
 	said, err := rollBack(client, found, revisions[at].Number)
 	if err != nil {
 		return RollBackResult{}, Failure(fmt.Sprintf("roll %s back to revision %d", params.Workload, revisions[at].Number), err)
 	}
 	return RollBackResult{Said: said}, a.freeStuckPods(ctx, client, found, selector.String())
+}
+
+// remark writes down, before it is left, which revision was not healthy, and takes that back from the one that is gone to.
+func remark(ctx context.Context, client kubernetes.Interface, o object, params RollBackParams) error {
+	if err := mark(ctx, client, o, params.Revision, ""); err != nil || params.Leave == "" {
+		return err
+	}
+	return mark(ctx, client, o, params.Leave, params.Run)
 }
 
 // rollBack is kubectl rollout undo --to-revision.

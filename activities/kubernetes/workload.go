@@ -38,7 +38,7 @@ type Workload struct {
 	// Stalled is why Kubernetes says that the rollout does not go on; empty: it does not say so.
 	Stalled string `json:"stalled,omitempty"`
 	// Current is the revision that is rolled out, and Earlier those that can be gone back to, the latest first: their pods are started
-	// from something else than the current one's.
+	// from something else than the current one's, and no recovery has rolled back from them.
 	Current Revision   `json:"current"`
 	Earlier []Revision `json:"earlier,omitempty"`
 	Pods    []Pod      `json:"pods"`
@@ -117,7 +117,7 @@ func (o object) describe(revisions []revision, pods []corev1.Pod) Workload {
 	current := currentOf(revisions, o)
 	found.Current = current.Revision
 	for _, earlier := range slices.Backward(revisions) {
-		if earlier.Number < current.Number && !sameStart(earlier.template, *o.template()) {
+		if earlier.Number < current.Number && !earlier.left && !sameStart(earlier.template, *o.template()) {
 			found.Earlier = append(found.Earlier, earlier.Revision)
 		}
 	}
@@ -159,6 +159,7 @@ type revision struct {
 	template corev1.PodTemplateSpec
 	hash     string // label of its pods
 	label    string // the name of that label
+	left     bool   // a recovery rolled back from it
 }
 
 func (r revision) owns(pod *corev1.Pod) bool { return r.hash != "" && pod.Labels[r.label] == r.hash }

@@ -10,11 +10,15 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 )
 
 // restartedAt is the annotation of kubectl rollout restart: a template that only differs in it starts the same.
 const restartedAt = "kubectl.kubernetes.io/restartedAt"
+
+// leftBy is the annotation on a revision that a recovery rolled back from: it was not healthy, and nobody goes back to it.
+const leftBy = "fukkyu.dev/left-by"
 
 // revisionsOf are the revisions of a workload that the cluster still has, the oldest first.
 func revisionsOf(ctx context.Context, client kubernetes.Interface, o object, selector labels.Selector) ([]revision, error) {
@@ -49,6 +53,7 @@ func fromReplicaSet(set *appsv1.ReplicaSet) revision {
 	return revision{
 		Revision: Revision{Name: set.Name, Number: revisionNumber(set.Annotations), Images: imagesOf(set.Spec.Template)},
 		template: set.Spec.Template, label: appsv1.DefaultDeploymentUniqueLabelKey, hash: set.Labels[appsv1.DefaultDeploymentUniqueLabelKey],
+		left: set.Annotations[leftBy] != "",
 	}
 }
 
@@ -60,7 +65,27 @@ func fromControllerRevision(found *appsv1.ControllerRevision) revision {
 	return revision{
 		Revision: Revision{Name: found.Name, Number: found.Revision, Images: imagesOf(kept.Spec.Template)},
 		template: kept.Spec.Template, label: appsv1.ControllerRevisionHashLabelKey, hash: found.Name,
+		left: found.Annotations[leftBy] != "",
 	}
+}
+
+// mark writes on a revision by which run it was left, or with an empty name that it is none of those.
+func mark(ctx context.Context, client kubernetes.Interface, o object, revision, run string) error {
+	var value any // null takes the annotation away
+	if run != "" {
+		value = run
+	}
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{leftBy: value}}})
+	if err != nil {
+		return Failure("mark revision "+revision, err)
+	}
+	options := metav1.PatchOptions{FieldManager: fieldManager}
+	if o.set != nil {
+		_, err = client.AppsV1().ControllerRevisions(o.ref.Namespace).Patch(ctx, revision, types.MergePatchType, body, options)
+	} else {
+		_, err = client.AppsV1().ReplicaSets(o.ref.Namespace).Patch(ctx, revision, types.MergePatchType, body, options)
+	}
+	return failed("mark revision "+revision+" of "+o.ref.String(), err)
 }
 
 // sameTemplate compares what pods are made from, but for the label that tells revisions apart.
