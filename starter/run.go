@@ -37,7 +37,11 @@ type target struct {
 	named string // an example
 }
 
-var aDatabase = target{flag: "database", named: "shodo"}
+// What scenarios recover.
+var (
+	aDatabase = target{flag: "database", named: "shodo"}
+	aService  = target{flag: "service", named: "shodo-backend"}
+)
 
 // example is the flag with a value, as it stands on a command line.
 func (t target) example() string {
@@ -122,6 +126,18 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 				return workflows.RejoinRequest{Request: asked, Database: f.target}
 			},
 		},
+		{
+			Scenario: workflows.Recovering, target: aService, short: "Bring a service back: restart it, roll it back, scale it out", reason: "customers see errors",
+			long: `Service-recovery looks whether the service is sick, restarts it, rolls it back to the last healthy revision and scales it out, in this
+order, until one of them helps. What cannot help is not tried and not waited for. With --pod it replaces one pod. A service that is well
+is left alone, unless --override healthy says otherwise.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod}
+			},
+			flags: func(command *cobra.Command, f *runFlags) {
+				command.Flags().StringVar(&f.pod, "pod", "", "replace this pod of the service, and nothing else")
+			},
+		},
 	}
 }
 
@@ -151,9 +167,9 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	target, by, reason, plan, impact, detected, workflowID, approveAs, to string
-	overrides                                                             []string
-	resume, detach, plain, drill, relax, restore                          bool
+	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
+	overrides                                                                  []string
+	resume, detach, plain, drill, relax, restore                               bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.

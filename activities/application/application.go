@@ -33,24 +33,30 @@ func New(urls URLs) *Activities {
 
 // request sends one request and returns the status code; an answer outside 2xx is an error that quotes it.
 func (a *Activities) request(ctx context.Context, method, url, body string) (int, error) {
+	status, _, err := a.answer(ctx, method, url, body)
+	return status, err
+}
+
+// answer is request with the beginning of what was answered.
+func (a *Activities) answer(ctx context.Context, method, url, body string) (status int, said string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer response.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if err != nil {
-		return response.StatusCode, err
+		return response.StatusCode, "", err
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return response.StatusCode, fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(said)))
+		return response.StatusCode, string(text), fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text)))
 	}
-	return response.StatusCode, nil
+	return response.StatusCode, string(text), nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -21,6 +22,9 @@ type CheckPodsParams struct {
 	Healthy string        `json:"healthy,omitempty"` // a text that every answer must contain
 	Timeout time.Duration `json:"timeout"`           // of each answer
 }
+
+// proxyForbidden is in the API server's own refusal, and not in a pod's.
+const proxyForbidden = `cannot get resource "pods/proxy"`
 
 // CheckPodsResult has one check for each path of each pod that is ready.
 type CheckPodsResult struct {
@@ -64,6 +68,11 @@ func (a *Activities) CheckPods(ctx context.Context, params CheckPodsParams) (Che
 		asking.Go(func() { result.Checks[i].ask(ctx, client, params) })
 	}
 	asking.Wait()
+	for _, check := range result.Checks {
+		if strings.Contains(check.Said, proxyForbidden) { // our own fault, which says nothing of the pod
+			return CheckPodsResult{}, failure.Transient(failure.Forbidden, "%s: %s; see the Roles in deployments/kubernetes", doing, check.Said)
+		}
+	}
 	return result, nil
 }
 
@@ -83,10 +92,8 @@ func (c *PodCheck) ask(ctx context.Context, client kubernetes.Interface, params 
 	body, err := client.CoreV1().Pods(params.Namespace).ProxyGet("http", c.Pod, strconv.Itoa(params.Port), c.Path, nil).DoRaw(ctx)
 	c.Took = time.Since(began)
 	switch {
-	case err != nil && len(body) > 0:
-		c.Said = fmt.Sprintf("%s: %s", shorten(err.Error(), 120), shorten(string(body), 160))
 	case err != nil:
-		c.Said = shorten(err.Error(), 200)
+		c.Said = shorten(fmt.Sprintf("%s %s", err, body), 300)
 	case !strings.Contains(string(body), params.Healthy):
 		c.Said = fmt.Sprintf("its answer does not contain %q: %s", params.Healthy, shorten(string(body), 160))
 	default:
