@@ -34,11 +34,11 @@ type serviceRecovery struct {
 	pod        string
 	unattended bool
 
-	before  kubernetes.Workload // as it was found
-	now     serviceState        // as it was seen last
-	forced  bool                // a person wants it restarted although it is well
-	helped  string              // the remedy after which it was well
-	scaled  bool
+	before kubernetes.Workload // as it was found
+	now    serviceState        // as it was seen last
+	forced bool                // a person wants it restarted although it is well
+	helped string              // the remedy after which it was well
+	scaled bool
 }
 
 // ServiceRecovery is the workflow.
