@@ -132,10 +132,11 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 order, until one of them helps. What cannot help is not tried and not waited for. With --pod it replaces one pod. A service that is well
 is left alone, unless --override healthy says otherwise.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod}
+				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod, Unattended: f.unattended}
 			},
 			flags: func(command *cobra.Command, f *runFlags) {
 				command.Flags().StringVar(&f.pod, "pod", "", "replace this pod of the service, and nothing else")
+				command.Flags().BoolVar(&f.unattended, "unattended", false, "ask nobody when no remedy helps: undo what was changed, and end incomplete")
 			},
 		},
 	}
@@ -169,7 +170,7 @@ func (s *session) rehearseCommand() *cobra.Command {
 type runFlags struct {
 	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
 	overrides                                                                  []string
-	resume, detach, plain, drill, relax, restore                               bool
+	resume, detach, plain, drill, relax, restore, unattended                   bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.

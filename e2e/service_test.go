@@ -1,0 +1,186 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
+	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
+	"github.com/stretchr/testify/require"
+)
+
+const sickService = "shodo-frontend"
+
+// freshServices puts the estate into its first state, and the service that a test makes sick back when it has ended.
+func freshServices(t *testing.T) {
+	t.Helper()
+	fresh(t)
+	manifest := kubectl(t, "get", "deployment", sickService, "-o", `jsonpath={.spec.template.spec.containers[0]}`)
+	healthy := `[{"op": "replace", "path": "/spec/template/spec/containers/0", "value": ` + manifest + `}, {"op": "replace", "path": "/spec/paused", "value": false}]`
+	t.Cleanup(func() { // the test's own context has ended by then
+		ctx := context.WithoutCancel(t.Context())
+		_, err := lab.Kubectl(ctx, "patch", "deployment", sickService, "--type=json", "-p", healthy)
+		require.NoError(t, err)
+		_, err = lab.Kubectl(ctx, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
+		require.NoError(t, err)
+	})
+}
+
+// rollOut changes the container of the service, and waits until a pod of the new revision shows what is wrong with it.
+func rollOut(t *testing.T, field, value, shows string) {
+	t.Helper()
+	kubectl(t, "patch", "deployment", sickService, "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/`+field+`", "value": `+value+`}]`)
+	require.NoError(t, estate.Await(t.Context(), "a pod that shows "+shows, time.Minute, func() (bool, string) {
+		seen, err := lab.Kubectl(t.Context(), "get", "pods", "-l", "app="+sickService, "-o", `jsonpath={range .items[*]}{.status.containerStatuses[0].state.waiting.reason} ready={.status.containerStatuses[0].ready} {end}`)
+		return err == nil && strings.Contains(seen, shows), seen
+	}))
+}
+
+// recoverService runs a recovery of the service to its end, without anybody to ask.
+func recoverService(t *testing.T, flags ...string) (report.Report, estate.Result) {
+	t.Helper()
+	args := append([]string{"run", workflows.Recovering.Name, "--service", sickService, "--by", "yuki", "--reason", "a test", "--unattended", "--output", "json"}, flags...)
+	result, err := lab.Fukkyu(t.Context(), args...)
+	require.NoError(t, err)
+	var got report.Report
+	if result.Exit != 3 { // a refused run leaves no report
+		require.NoError(t, json.Unmarshal([]byte(result.Stdout), &got), result.Stderr)
+	}
+	return got, result
+}
+
+func templateOf(t *testing.T) string {
+	t.Helper()
+	return kubectl(t, "get", "deployment", sickService, "-o", "jsonpath={.spec.template}")
+}
+
+func TestServiceRecovery_ARevisionThatCannotStart_IsRolledBackWithoutARestart(t *testing.T) {
+	for name, bad := range map[string]struct{ field, value, shows string }{
+		"an image that is missing": {"image", `"lab.local/none:1"`, "ErrImagePull"},
+		"a crash loop":             {"args", `["nonsense"]`, "CrashLoopBackOff"},
+		"never ready":              {"readinessProbe/httpGet/path", `"/nowhere"`, "ready=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			freshServices(t)
+			staff(t, automatic(t), estate.Crew{})
+			before := templateOf(t)
+			rollOut(t, bad.field, bad.value, bad.shows)
+			got, _ := recoverService(t)
+			require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+			require.Contains(t, got.Summary, "a rollback to revision")
+			require.Equal(t, report.Skipped, got.Steps[2].State, got.Steps[2].Result)
+			require.Equal(t, before, templateOf(t))
+			t.Logf("%s: well after %.1f s", name, got.RTO.Measured.Seconds())
+		})
+	}
+}
+
+// A restart makes a new revision with the same fault: the rollback goes past it.
+func TestServiceRecovery_TheBadRevisionWasRestartedByHand_GoesBackPastBoth(t *testing.T) {
+	freshServices(t)
+	staff(t, automatic(t), estate.Crew{})
+	before := templateOf(t)
+	rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
+	kubectl(t, "rollout", "restart", "deployment/"+sickService)
+	got, _ := recoverService(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, before, templateOf(t))
+}
+
+func TestServiceRecovery_NoEarlierRevision_EndsIncompleteAndPutsEverythingBack(t *testing.T) {
+	freshServices(t)
+	staff(t, automatic(t), estate.Crew{})
+	kubectl(t, "scale", "deployment/"+sickService, "--replicas=0")
+	t.Cleanup(func() {
+		_, err := lab.Kubectl(context.WithoutCancel(t.Context()), "scale", "deployment/"+sickService, "--replicas=2")
+		require.NoError(t, err)
+	})
+	kubectl(t, "set", "image", "deployment/"+sickService, "shodo=lab.local/none:1")
+	kubectl(t, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
+	wanted := kubectl(t, "get", "replicasets", "-l", "app="+sickService, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}")
+	names := strings.Fields(wanted)
+	kubectl(t, append([]string{"delete", "replicaset"}, names[:len(names)-1]...)...)
+	kubectl(t, "scale", "deployment/"+sickService, "--replicas=2")
+	before := templateOf(t)
+	got, result := recoverService(t)
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	require.Equal(t, 4, result.Exit)
+	require.Contains(t, got.Steps[3].Result, "keeps no earlier revision")
+	require.Contains(t, got.Missing[0], "ErrImagePull")
+	require.Equal(t, before, templateOf(t))
+}
+
+func TestServiceRecovery_WhatMustNotBeTouched_IsRefusedAndNothingIsChanged(t *testing.T) {
+	freshServices(t)
+	staff(t, automatic(t), estate.Crew{})
+	before := templateOf(t)
+	_, healthy := recoverService(t)
+	require.Equal(t, 3, healthy.Exit)
+	require.Contains(t, healthy.Stderr, "is well: 2 of 2 pods available")
+	kubectl(t, "rollout", "pause", "deployment/"+sickService)
+	_, paused := recoverService(t)
+	require.Equal(t, 3, paused.Exit)
+	require.Contains(t, paused.Stderr, "rollout resume deployment/"+sickService)
+	require.Equal(t, before, templateOf(t))
+}
+
+// The worker dies right before and right after every change of a recovery by rollback, and of one by restart.
+func TestServiceRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
+	for _, point := range []string{"AcquireLease before", "AcquireLease after", "RollBack before", "RollBack after", "AwaitWorkload before", "AwaitWorkload after", "ReleaseLease before", "ReleaseLease after"} {
+		t.Run(point, func(t *testing.T) {
+			freshServices(t)
+			e := automatic(t)
+			before := templateOf(t)
+			rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
+			first := staff(t, e, doomed(t, point))
+			relieve(t, e, first)
+			got, _ := recoverService(t)
+			require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+			require.Equal(t, before, templateOf(t))
+		})
+	}
+	for _, point := range []string{"Restart before", "Restart after"} {
+		t.Run(point, func(t *testing.T) {
+			freshServices(t)
+			e := automatic(t)
+			generation := generationOf(t)
+			relieve(t, e, staff(t, e, doomed(t, point)))
+			got, _ := recoverService(t, "--override", workflows.GuardHealthy)
+			require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+			require.Equal(t, generation+1, generationOf(t), "it was restarted once")
+		})
+	}
+}
+
+func generationOf(t *testing.T) int {
+	t.Helper()
+	generation, err := strconv.Atoi(kubectl(t, "get", "deployment", sickService, "-o", "jsonpath={.metadata.generation}"))
+	require.NoError(t, err)
+	return generation
+}
+
+// relieve starts another worker as soon as the first has died.
+func relieve(t *testing.T, e estate.Estate, first *estate.Worker) {
+	t.Helper()
+	relieved := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		defer close(relieved)
+		select {
+		case <-ctx.Done():
+		case <-first.Ended():
+			if second, err := e.StartWorker(ctx, estate.Crew{}); err == nil {
+				<-ctx.Done()
+				second.Kill()
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-relieved })
+}
