@@ -3,6 +3,10 @@
 package e2e_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,22 +18,61 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// firstRevisions makes the services anew, each with a single revision.
+func firstRevisions(t *testing.T) {
+	t.Helper()
+	kubectl(t, "delete", "deployments", "--all", "--wait=true")
+	do(t, upArgs...)
+}
+
+func patchContainer(t *testing.T, service, field, value string) {
+	t.Helper()
+	kubectl(t, "patch", "deployment", service, "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/`+field+`", "value": `+value+`}]`)
+}
+
+// recoverEverything runs a full outage to its end.
+func recoverEverything(t *testing.T) (report.Report, estate.Result) {
+	t.Helper()
+	result, err := lab.Fukkyu(t.Context(), "run", workflows.Outage.Name, "--by", "yuki", "--reason", "asked for by a test", "--output", "json")
+	require.NoError(t, err)
+	var got report.Report
+	if result.Exit != 3 { // a refused run leaves no report
+		require.NoError(t, json.Unmarshal([]byte(result.Stdout), &got), result.Stderr)
+	}
+	return got, result
+}
+
+// spoil makes a service anew that never was well: there is nothing to go back to.
+func spoil(t *testing.T, service string) {
+	t.Helper()
+	var deployment map[string]any
+	require.NoError(t, json.Unmarshal([]byte(kubectl(t, "get", "deployment", service, "-o", "json")), &deployment))
+	kubectl(t, "delete", "deployment", service, "--wait=true")
+	deployment["metadata"] = map[string]any{"name": service, "namespace": "shodo"}
+	delete(deployment, "status")
+	path := filepath.Join(t.TempDir(), "deployment.json")
+	text, err := json.Marshal(deployment)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"ai-server"`), []byte(`"no-such-service"`)), 0o600))
+	kubectl(t, "create", "-f", path)
+}
+
 // disaster takes everything away at once: the machine under the primary, the pod of Redis, and two services by rollouts that fail.
 func disaster(t *testing.T) {
 	t.Helper()
-	rollOut(t, "shodo-backend", missingImage)
-	rollOut(t, "shodo-frontend", crashing)
+	patchContainer(t, "shodo-backend", "image", `"lab.local/none:1"`)
+	patchContainer(t, "shodo-frontend", "args", `["no-such-service"]`)
 	kubectl(t, "delete", "pod", "redis-master-0", "--wait=false")
 	do(t, "break", "power-off", "primary")
 }
 
 func TestFullOutage_EverythingAtOnce_IsRecoveredUnattended(t *testing.T) {
 	fresh(t)
-	freshServices(t)
+	firstRevisions(t)
 	staff(t, lab, estate.Crew{})
 	do(t, "referee", "start")
 	disaster(t)
-	got, result := recoverAs(t, workflows.Outage)
+	got, result := recoverEverything(t)
 	require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
 	verdict := judged(t)
 	require.False(t, verdict.Overlap)
@@ -50,12 +93,12 @@ func requireServicesWhole(t *testing.T) {
 
 func TestFullOutage_OneServiceThatCannotBeHealed_IsNamedAndStopsNothing(t *testing.T) {
 	fresh(t)
-	freshServices(t)
-	t.Cleanup(func() { freshServices(t) })
+	firstRevisions(t)
+	t.Cleanup(func() { firstRevisions(t) })
 	staff(t, lab, estate.Crew{})
 	spoil(t, "shodo-ai-server")
 	disaster(t)
-	got, result := recoverAs(t, workflows.Outage)
+	got, result := recoverEverything(t)
 	require.Equal(t, 4, result.Exit, result.Stderr)
 	require.Equal(t, report.Incomplete, got.Outcome)
 	require.True(t, strings.HasPrefix(got.Summary, "shodo-ai-server not recovered: "), got.Summary)
@@ -65,10 +108,10 @@ func TestFullOutage_OneServiceThatCannotBeHealed_IsNamedAndStopsNothing(t *testi
 
 func TestFullOutage_EverythingIsWell_IsRefused(t *testing.T) {
 	fresh(t)
-	freshServices(t)
+	firstRevisions(t)
 	staff(t, lab, estate.Crew{})
 	awaitHealth(t)
-	_, result := recoverAs(t, workflows.Outage)
+	_, result := recoverEverything(t)
 	require.Equal(t, 3, result.Exit, result.Stderr)
 	require.Contains(t, result.Stderr, "nothing that the plan names is down")
 }
@@ -78,7 +121,7 @@ var changesOfOutage = []string{"AcquireLease", "Diagnose", "CloseRole", "Promote
 
 func TestFullOutage_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
 	fresh(t)
-	freshServices(t)
+	firstRevisions(t)
 	dieEverywhere(t, lab, changesOfOutage, func() {
 		disaster(t)
 		result, err := lab.Fukkyu(t.Context(), "run", workflows.Outage.Name, "--by", "yuki", "--detach")

@@ -3,8 +3,9 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
-	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,147 +17,152 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// freshServices puts the services into their first state, each with a single revision.
+const sickService = "shodo-frontend"
+
+// freshServices puts the estate into its first state, and the service that a test makes sick back when it has ended.
 func freshServices(t *testing.T) {
 	t.Helper()
-	kubectl(t, "delete", "deployments", "--all", "--wait=true")
-	do(t, upArgs...)
+	fresh(t)
+	manifest := kubectl(t, "get", "deployment", sickService, "-o", `jsonpath={.spec.template.spec.containers[0]}`)
+	healthy := `[{"op": "replace", "path": "/spec/template/spec/containers/0", "value": ` + manifest + `}, {"op": "replace", "path": "/spec/paused", "value": false}]`
+	t.Cleanup(func() { // the test's own context has ended by then
+		ctx := context.WithoutCancel(t.Context())
+		_, err := lab.Kubectl(ctx, "patch", "deployment", sickService, "--type=json", "-p", healthy)
+		require.NoError(t, err)
+		_, err = lab.Kubectl(ctx, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
+		require.NoError(t, err)
+	})
 }
 
-// What a rollout may be that does not succeed.
-const (
-	missingImage = `[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"lab.local/none:1"}]`
-	crashing     = `[{"op":"replace","path":"/spec/template/spec/containers/0/args","value":["no-such-service"]}]`
-	neverReady   = `[{"op":"replace","path":"/spec/template/spec/containers/0/readinessProbe/httpGet/path","value":"/no-such-path"}]`
-)
-
-func rollOut(t *testing.T, service, change string) {
+// rollOut changes the container of the service, and waits until a pod of the new revision shows what is wrong with it.
+func rollOut(t *testing.T, field, value, shows string) {
 	t.Helper()
-	kubectl(t, "patch", "deployment", service, "--type", "json", "-p", change)
+	kubectl(t, "patch", "deployment", sickService, "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/`+field+`", "value": `+value+`}]`)
+	require.NoError(t, estate.Await(t.Context(), "a pod that shows "+shows, time.Minute, func() (bool, string) {
+		seen, err := lab.Kubectl(t.Context(), "get", "pods", "-l", "app="+sickService, "-o", `jsonpath={range .items[*]}{.status.containerStatuses[0].state.waiting.reason} ready={.status.containerStatuses[0].ready} {end}`)
+		return err == nil && strings.Contains(seen, shows), seen
+	}))
 }
 
-// recoverAs runs a scenario that is not of a database to its end.
-func recoverAs(t *testing.T, scenario workflows.Scenario, flags ...string) (report.Report, estate.Result) {
+// recoverService runs a recovery of the service to its end, without anybody to ask.
+func recoverService(t *testing.T, flags ...string) (report.Report, estate.Result) {
 	t.Helper()
-	result, err := lab.Fukkyu(t.Context(), append([]string{"run", scenario.Name, "--by", "yuki", "--reason", "asked for by a test", "--output", "json"}, flags...)...)
+	args := append([]string{"run", workflows.Recovering.Name, "--service", sickService, "--by", "yuki", "--reason", "a test", "--unattended", "--output", "json"}, flags...)
+	result, err := lab.Fukkyu(t.Context(), args...)
 	require.NoError(t, err)
 	var got report.Report
-	if result.Exit != 3 { // a refused run leaves an error and no report
+	if result.Exit != 3 { // a refused run leaves no report
 		require.NoError(t, json.Unmarshal([]byte(result.Stdout), &got), result.Stderr)
 	}
 	return got, result
 }
 
-func stepNamed(t *testing.T, got report.Report, name string) report.Step {
+func templateOf(t *testing.T) string {
 	t.Helper()
-	for _, step := range got.Steps {
-		if step.Name == name {
-			return step
-		}
-	}
-	t.Fatalf("no step %q", name)
-	return report.Step{}
+	return kubectl(t, "get", "deployment", sickService, "-o", "jsonpath={.spec.template}")
 }
 
-func TestServiceRecovery_ARolloutThatCannotSucceed_IsRolledBackWithoutARestart(t *testing.T) {
-	staff(t, lab, estate.Crew{})
-	for name, change := range map[string]string{"missing image": missingImage, "crash loop": crashing, "never ready": neverReady} {
+func TestServiceRecovery_ARevisionThatCannotStart_IsRolledBackWithoutARestart(t *testing.T) {
+	for name, bad := range map[string]struct{ field, value, shows string }{
+		"an image that is missing": {"image", `"lab.local/none:1"`, "ErrImagePull"},
+		"a crash loop":             {"args", `["nonsense"]`, "CrashLoopBackOff"},
+		"never ready":              {"readinessProbe/httpGet/path", `"/nowhere"`, "ready=false"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			freshServices(t)
-			before := kubectl(t, "get", "deployment", "shodo-frontend", "-o", "jsonpath={.spec.template.spec.containers[0]}")
-			rollOut(t, "shodo-frontend", change)
-			got, result := recoverAs(t, workflows.ServiceRecovering, "--service", "shodo-frontend")
-			require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
-			require.Equal(t, report.Skipped, stepNamed(t, got, "Restart it").State)
-			require.Equal(t, before, kubectl(t, "get", "deployment", "shodo-frontend", "-o", "jsonpath={.spec.template.spec.containers[0]}"))
-			t.Logf("%s: %s; command to well %s", name, got.Summary, got.Clocks.Recovered.Sub(got.Clocks.Declared).Round(10*time.Millisecond))
+			staff(t, automatic(t), estate.Crew{})
+			before := templateOf(t)
+			rollOut(t, bad.field, bad.value, bad.shows)
+			got, _ := recoverService(t)
+			require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+			require.Contains(t, got.Summary, "a rollback to revision")
+			require.Equal(t, report.Skipped, got.Steps[2].State, got.Steps[2].Result)
+			require.Equal(t, before, templateOf(t))
+			t.Logf("%s: well after %.1f s", name, got.RTO.Measured.Seconds())
 		})
 	}
 }
 
-// A restart makes a revision of its own, with the same fault: the rollback must go past it.
-func TestServiceRecovery_ARestartDidNotHelp_TheRollbackGoesPastIt(t *testing.T) {
-	staff(t, lab, estate.Crew{})
+// A restart makes a new revision with the same fault: the rollback goes past it.
+func TestServiceRecovery_TheBadRevisionWasRestartedByHand_GoesBackPastBoth(t *testing.T) {
 	freshServices(t)
-	rollOut(t, "shodo-frontend", crashing)
-	kubectl(t, "rollout", "restart", "deployment/shodo-frontend")
-	got, result := recoverAs(t, workflows.ServiceRecovering, "--service", "shodo-frontend")
-	require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
-	require.Contains(t, got.Summary, "rolled it back to revision 1")
+	staff(t, automatic(t), estate.Crew{})
+	before := templateOf(t)
+	rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
+	kubectl(t, "rollout", "restart", "deployment/"+sickService)
+	got, _ := recoverService(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, before, templateOf(t))
 }
 
-func TestServiceRecovery_NoEarlierRevision_IsIncompleteAndSaysWhy(t *testing.T) {
-	staff(t, lab, estate.Crew{})
+func TestServiceRecovery_NoEarlierRevision_EndsIncompleteAndPutsEverythingBack(t *testing.T) {
 	freshServices(t)
-	t.Cleanup(func() { freshServices(t) })
-	spoil(t, "shodo-ai-server")
-	got, result := recoverAs(t, workflows.ServiceRecovering, "--service", "shodo-ai-server")
-	require.Equal(t, 4, result.Exit, result.Stderr)
-	require.Equal(t, report.Incomplete, got.Outcome)
-	require.Contains(t, stepNamed(t, got, "Roll it back").Result, "no earlier revision")
-	require.Contains(t, strings.Join(got.Missing, ""), "shodo-ai-server")
+	staff(t, automatic(t), estate.Crew{})
+	kubectl(t, "scale", "deployment/"+sickService, "--replicas=0")
+	t.Cleanup(func() {
+		_, err := lab.Kubectl(context.WithoutCancel(t.Context()), "scale", "deployment/"+sickService, "--replicas=2")
+		require.NoError(t, err)
+	})
+	kubectl(t, "set", "image", "deployment/"+sickService, "shodo=lab.local/none:1")
+	kubectl(t, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
+	wanted := kubectl(t, "get", "replicasets", "-l", "app="+sickService, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}")
+	names := strings.Fields(wanted)
+	kubectl(t, append([]string{"delete", "replicaset"}, names[:len(names)-1]...)...)
+	kubectl(t, "scale", "deployment/"+sickService, "--replicas=2")
+	before := templateOf(t)
+	got, result := recoverService(t)
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	require.Equal(t, 4, result.Exit)
+	require.Contains(t, got.Steps[3].Result, "keeps no earlier revision")
+	require.Contains(t, got.Missing[0], "ErrImagePull")
+	require.Equal(t, before, templateOf(t))
 }
 
-// spoil makes a service anew that never was well: there is nothing to go back to.
-func spoil(t *testing.T, service string) {
-	t.Helper()
-	var deployment map[string]any
-	require.NoError(t, json.Unmarshal([]byte(kubectl(t, "get", "deployment", service, "-o", "json")), &deployment))
-	kubectl(t, "delete", "deployment", service, "--wait=true")
-	deployment["metadata"] = map[string]any{"name": service, "namespace": "shodo"}
-	delete(deployment, "status")
-	container := deployment["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
-	container["args"] = []string{"no-such-service"}
-	text, err := json.Marshal(deployment)
-	require.NoError(t, err)
-	path := t.TempDir() + "/deployment.json"
-	require.NoError(t, os.WriteFile(path, text, 0o600))
-	kubectl(t, "create", "-f", path)
-}
-
-func TestServiceRecovery_AHealthyServiceAndAnUnknownOne_AreRefused(t *testing.T) {
-	staff(t, lab, estate.Crew{})
+func TestServiceRecovery_WhatMustNotBeTouched_IsRefusedAndNothingIsChanged(t *testing.T) {
 	freshServices(t)
-	_, result := recoverAs(t, workflows.ServiceRecovering, "--service", "shodo-frontend")
-	require.Equal(t, 3, result.Exit)
-	require.Contains(t, result.Stderr, "is well")
-	_, result = recoverAs(t, workflows.ServiceRecovering, "--service", "moon")
-	require.Equal(t, 3, result.Exit)
-	require.Contains(t, result.Stderr, "shodo-backend, shodo-frontend, shodo-ai-server")
-}
-
-func TestServiceRecovery_OnePod_IsReplacedAndTheOthersStay(t *testing.T) {
-	staff(t, lab, estate.Crew{})
-	freshServices(t)
-	pods := strings.Fields(kubectl(t, "get", "pods", "-l", "app=shodo-backend", "-o", "jsonpath={.items[*].metadata.name}"))
-	require.Len(t, pods, 2)
-	got, result := recoverAs(t, workflows.ServiceRecovering, "--service", "shodo-backend", "--pod", pods[0], "--override", "healthy")
-	require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
-	now := kubectl(t, "get", "pods", "-l", "app=shodo-backend", "-o", "jsonpath={.items[*].metadata.name}")
-	require.NotContains(t, now, pods[0])
-	require.Contains(t, now, pods[1])
+	staff(t, automatic(t), estate.Crew{})
+	before := templateOf(t)
+	_, healthy := recoverService(t)
+	require.Equal(t, 3, healthy.Exit)
+	require.Contains(t, healthy.Stderr, "is well: 2 of 2 pods available")
+	kubectl(t, "rollout", "pause", "deployment/"+sickService)
+	_, paused := recoverService(t)
+	require.Equal(t, 3, paused.Exit)
+	require.Contains(t, paused.Stderr, "rollout resume deployment/"+sickService)
+	require.Equal(t, before, templateOf(t))
 }
 
 func TestServiceRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
 	freshServices(t)
-	rollOut(t, "shodo-frontend", crashing)
-	awaitTrouble(t, "shodo-frontend")
-	dieEverywhere(t, lab, []string{"AcquireLease", "RollBack", "ReleaseLease"}, func() {
-		result, err := lab.Fukkyu(t.Context(), "run", workflows.ServiceRecovering.Name, "--service", "shodo-frontend", "--by", "yuki", "--detach")
+	e := automatic(t)
+	before := templateOf(t)
+	rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
+	generation := generationOf(t)
+	got := dieRecovering(t, e, []string{"AcquireLease", "RollBack", "ReleaseLease"})
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, before, templateOf(t))
+	require.Equal(t, generation+1, generationOf(t), "it was rolled back once")
+
+	got = dieRecovering(t, e, []string{"Restart"}, "--override", workflows.GuardHealthy)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, generation+2, generationOf(t), "it was restarted once")
+}
+
+// dieRecovering recovers the service while workers die at every boundary of the changes.
+func dieRecovering(t *testing.T, e estate.Estate, changes []string, flags ...string) report.Report {
+	t.Helper()
+	dieEverywhere(t, e, changes, func() {
+		args := append([]string{"run", workflows.Recovering.Name, "--service", sickService, "--by", "yuki", "--reason", "a test", "--detach"}, flags...)
+		result, err := lab.Fukkyu(t.Context(), args...)
 		require.NoError(t, err)
 		require.Equal(t, 6, result.Exit, result.Stderr)
 	})
-	got := awaitEndAt(t, workflows.ServiceRecovering.ID("", "shodo-frontend", runbook.Live))
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	require.Equal(t, "1", kubectl(t, "get", "lease", "fukkyu-service-shodo-frontend", "-o", "jsonpath={.spec.leaseTransitions}"))
-	require.Equal(t, "3", kubectl(t, "get", "deployment", "shodo-frontend", "-o", `jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}`), "rolled back once")
+	return awaitEndAt(t, workflows.Recovering.ID("", sickService, runbook.Live))
 }
 
-// awaitTrouble returns when Kubernetes has seen that a rollout crashes.
-func awaitTrouble(t *testing.T, service string) {
+func generationOf(t *testing.T) int {
 	t.Helper()
-	require.NoError(t, estate.Await(t.Context(), "the crash loop of "+service, time.Minute, func() (bool, string) {
-		pods := kubectl(t, "get", "pods", "-l", "app="+service, "--no-headers")
-		return strings.Contains(pods, "CrashLoopBackOff"), pods
-	}))
+	generation, err := strconv.Atoi(kubectl(t, "get", "deployment", sickService, "-o", "jsonpath={.metadata.generation}"))
+	require.NoError(t, err)
+	return generation
 }

@@ -275,13 +275,19 @@ func (s *sheet) databases() {
 func (s *sheet) services() {
 	var rows [][]string
 	for _, service := range s.plan.Services {
-		rows = append(rows, []string{service.Name, strconv.Itoa(service.Tier), service.Deployment, strings.Join(service.Health, ", ")})
+		kind, name := service.Workload()
+		scaleTo := "-"
+		if service.ScaleTo > 0 {
+			scaleTo = strconv.Itoa(service.ScaleTo)
+		}
+		rows = append(rows, []string{service.Name, strconv.Itoa(service.Tier), kind + " " + name, strings.Join(service.Health, ", "), scaleTo, strings.Join(service.Needs, ", ")})
 	}
-	s.table(s.word("services"), []string{"name", "tier", "deployment", "health"}, rows)
+	s.table(s.word("services"), []string{"name", "tier", "workload", "health", "scaleTo", "needs"}, rows)
 }
 
 func (s *sheet) runbooks() {
 	failover, switchover := s.plan.Runbooks.DatabaseFailover, s.plan.Runbooks.DatabaseSwitchover
+	service := s.plan.Runbooks.ServiceRecovery
 	limits := s.limit("coolingOff", planTime(failover.CoolingOff, s.language))
 	if failover.PowerOff {
 		limits += ", " + s.word("powerOff")
@@ -291,6 +297,7 @@ func (s *sheet) runbooks() {
 		append(s.approval("database-failover", failover.Approval), limits),
 		append(s.approval("database-switchover", switchover.Approval), handOver),
 		s.approval("rejoin", s.plan.Runbooks.Rejoin.Approval),
+		append(s.approval("service-recovery", service.Approval), s.limit("settle", planTime(service.Settle, s.language))),
 	})
 }
 

@@ -88,7 +88,9 @@ var planWords = map[string]plan.Text{
 	"replicas":     {EN: "REPLICAS", JA: "レプリカ"},
 	"commits":      {EN: "COMMITS", JA: "コミット"},
 	"redirect":     {EN: "REDIRECT", JA: "接続切り替え"},
-	"deployment":   {EN: "DEPLOYMENT", JA: "Deployment"},
+	"workload":     {EN: "WORKLOAD", JA: "ワークロード"},
+	"scaleTo":      {EN: "SCALE TO", JA: "最大Pod数"},
+	"needs":        {EN: "NEEDS", JA: "依存先"},
 	"health":       {EN: "HEALTH", JA: "ヘルスチェック"},
 	"approval":     {EN: "APPROVAL", JA: "承認"},
 	"unanswered":   {EN: "UNANSWERED", JA: "無応答時"},
@@ -112,6 +114,7 @@ var planWords = map[string]plan.Text{
 	"nobodyIsAsked": {EN: "nobody is asked", JA: "不要"},
 	"coolingOff":    {EN: "cooling-off", JA: "クールダウン"},
 	"powerOff":      {EN: "may power the machine off", JA: "電源断を許可"},
+	"settle":        {EN: "settle", JA: "安定待ち"},
 	"catchUp":       {EN: "catch-up", JA: "追いつき"},
 	"writeGap":      {EN: "write gap", JA: "書き込み停止"},
 

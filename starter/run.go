@@ -37,6 +37,7 @@ type target struct {
 	named string // an example
 }
 
+// What scenarios recover.
 var (
 	aDatabase = target{flag: "database", named: "shodo"}
 	aService  = target{flag: "service", named: "shodo-backend"}
@@ -126,14 +127,16 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 			},
 		},
 		{
-			Scenario: workflows.ServiceRecovering, target: aService, short: "Bring one service back: restart it, roll it back, scale it out", reason: "the backend answers 503",
-			long: `Service-recovery sees whether the service is sick at all, restarts it and watches, rolls it back to the last revision that starts
-something else, and scales it out to the plan's number: one after the other, until it is well, and nothing that cannot help.`,
+			Scenario: workflows.Recovering, target: aService, short: "Bring a service back: restart it, roll it back, scale it out", reason: "customers see errors",
+			long: `Service-recovery looks whether the service is sick, restarts it, rolls it back to the last healthy revision and scales it out, in this
+order, until one of them helps. What cannot help is not tried and not waited for. With --pod it replaces one pod. A service that is well
+is left alone, unless --override healthy says otherwise.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod}
+				return workflows.ServiceRecoveryRequest{Request: asked, Service: f.target, Pod: f.pod, Unattended: f.unattended}
 			},
 			flags: func(command *cobra.Command, f *runFlags) {
-				command.Flags().StringVar(&f.pod, "pod", "", "one pod that is replaced, instead of a restart of all of them")
+				command.Flags().StringVar(&f.pod, "pod", "", "replace this pod of the service, and nothing else")
+				command.Flags().BoolVar(&f.unattended, "unattended", false, "ask nobody when no remedy helps: undo what was changed, and end incomplete")
 			},
 		},
 		{
@@ -179,7 +182,7 @@ func (s *session) rehearseCommand() *cobra.Command {
 type runFlags struct {
 	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
 	overrides, skip                                                            []string
-	resume, detach, plain, drill, relax, restore, guided                       bool
+	resume, detach, plain, drill, relax, restore, unattended, guided           bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.

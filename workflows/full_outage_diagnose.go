@@ -57,6 +57,13 @@ func (o *fullOutage) propose(workflow.Context) (runbook.Verdict, error) {
 	return verdict, nil
 }
 
+const (
+	// glance is how long a service may take to answer when nothing is expected of it any more.
+	glance = time.Second
+	// comeUp is how long pods may take to come up where Kubernetes starts them anew: less than one try of an activity may take.
+	comeUp = 20 * time.Second
+)
+
 // reconnect is how long a service that needed only its database may take until it has connected again.
 const reconnect = 15 * time.Second
 
@@ -184,9 +191,9 @@ func (o *fullOutage) awaitAll(ctx workflow.Context) error {
 			continue
 		}
 		kind, name := service.Workload()
-		target := kubernetes.WorkloadRef{Namespace: o.run.Plan.Namespace, Region: service.Region, Kind: kind, Name: name}
+		target := kubernetes.WorkloadName{Namespace: o.run.Plan.Namespace, Region: service.Region, Kind: kind, Name: name}
 		act := runbook.Act(ctx, runbook.RegionQueue(service.Region), "watch "+target.String())
-		under = append(under, begin(act, kube.AwaitWorkload, kubernetes.AwaitWorkloadParams{Workload: target, Patience: longestWait}))
+		under = append(under, begin(act, kube.AwaitWorkload, kubernetes.AwaitWorkloadParams{WorkloadName: target, Patience: comeUp}))
 		services = append(services, service)
 	}
 	for _, one := range under {

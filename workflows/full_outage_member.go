@@ -28,8 +28,8 @@ func redisMember(redis plan.Redis) member {
 }
 
 func serviceMember(service plan.Service) member {
-	return member{name: service.Name, needs: service.Needs, scenario: ServiceRecovering, flag: "service", service: &service, request: func(asked runbook.Request) any {
-		return ServiceRecoveryRequest{Request: asked, Service: service.Name}
+	return member{name: service.Name, needs: service.Needs, scenario: Recovering, flag: "service", service: &service, request: func(asked runbook.Request) any {
+		return ServiceRecoveryRequest{Request: asked, Service: service.Name, Unattended: true}
 	}}
 }
 

@@ -52,7 +52,7 @@ func newOutage(t *testing.T) *outage {
 		return result, nil
 	})
 	handle(o.estate, "AwaitWorkload", func(kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
-		return kubernetes.AwaitWorkloadResult{Workload: kubernetes.Workload{Whole: true, Pods: []kubernetes.Pod{{Name: "redis-master-0", UID: "uid-r"}}}}, nil
+		return kubernetes.AwaitWorkloadResult{Done: true, Workload: kubernetes.Workload{Members: []kubernetes.Member{{Pod: "redis-master-0", UID: "uid-r"}}}}, nil
 	})
 	handle(o.estate, "DeletePod", func(p kubernetes.DeletePodParams) (kubernetes.DeletePodResult, error) {
 		delete(o.sick, "redis")

@@ -19,14 +19,13 @@ var (
 	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
 	Commits    = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
-
-	ServiceRecovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
-	Outage            = Scenario{Name: "full-outage", Type: FullOutageName}
+	Recovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
+	Outage     = Scenario{Name: "full-outage", Type: FullOutageName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, ServiceRecovering, Outage}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

@@ -31,8 +31,14 @@ func New(urls URLs) *Activities {
 	return &Activities{urls: urls, client: &http.Client{Transport: transport, Timeout: tryTimeout}}
 }
 
-// request sends one request and returns the status code and the beginning of the answer; one outside 2xx is an error that quotes it.
-func (a *Activities) request(ctx context.Context, method, url, body string) (int, string, error) {
+// request sends one request and returns the status code; an answer outside 2xx is an error that quotes it.
+func (a *Activities) request(ctx context.Context, method, url, body string) (int, error) {
+	status, _, err := a.answer(ctx, method, url, body)
+	return status, err
+}
+
+// answer is request with the beginning of what was answered.
+func (a *Activities) answer(ctx context.Context, method, url, body string) (status int, said string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
@@ -45,12 +51,12 @@ func (a *Activities) request(ctx context.Context, method, url, body string) (int
 		return 0, "", err
 	}
 	defer response.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if err != nil {
 		return response.StatusCode, "", err
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return response.StatusCode, "", fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(said)))
+		return response.StatusCode, string(text), fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text)))
 	}
-	return response.StatusCode, strings.TrimSpace(string(said)), nil
+	return response.StatusCode, string(text), nil
 }

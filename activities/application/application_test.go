@@ -135,6 +135,19 @@ func TestCheckHealth_GivesAServiceTimeToBecomeWell(t *testing.T) {
 	require.EqualValues(t, 2, asked.Load())
 }
 
+func TestCheckHealth_AGoodStatusWithAWrongBody_IsNotWell(t *testing.T) {
+	activities := start(t, http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		fmt.Fprintf(response, `{"database": "%s"}`, request.URL.Path[1:])
+	}))
+	service := plan.Service{Name: "backend", Health: []string{"/ok", "/gone"}, Healthy: `"database": "ok"`}
+	result, err := activities.CheckHealth(t.Context(), application.CheckHealthParams{Services: []plan.Service{service}, Patience: 300 * time.Millisecond})
+	require.NoError(t, err)
+	require.True(t, result.Checks[0].OK)
+	require.False(t, result.Checks[1].OK)
+	require.Equal(t, 200, result.Checks[1].Status)
+	require.Contains(t, result.Checks[1].Said, `its answer does not contain "\"database\": \"ok\"": {"database": "gone"}`)
+}
+
 func requireFailure(t *testing.T, err error, kind string, permanent bool, says string) {
 	t.Helper()
 	var failed *temporal.ApplicationError

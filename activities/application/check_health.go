@@ -30,8 +30,6 @@ type Check struct {
 	Status  int           `json:"status,omitempty"` // 0: no answer
 	Took    time.Duration `json:"took"`
 	Said    string        `json:"said,omitempty"` // what was wrong
-
-	healthy string // a text that the answer must contain
 }
 
 // healthInterval is the pause between two tries of a path that was not well.
@@ -41,28 +39,29 @@ const healthInterval = 250 * time.Millisecond
 // error: a service that is not well within the patience, or not found in the site, is a finding.
 func (a *Activities) CheckHealth(ctx context.Context, params CheckHealthParams) (CheckHealthResult, error) {
 	var checks []Check
+	var healthy []string // of each check
 	for _, service := range params.Services {
 		for _, path := range service.Health {
-			checks = append(checks, Check{Service: service.Name, Path: path, healthy: service.Healthy})
+			checks, healthy = append(checks, Check{Service: service.Name, Path: path}), append(healthy, service.Healthy)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
 	var asking sync.WaitGroup
 	for i := range checks {
-		asking.Go(func() { a.checkUntilWell(ctx, &checks[i]) })
+		asking.Go(func() { a.checkUntilWell(ctx, &checks[i], healthy[i]) })
 	}
 	asking.Wait()
 	return CheckHealthResult{Checks: checks}, nil
 }
 
 // checkUntilWell keeps the last answer that was not cut off by the end of the patience.
-func (a *Activities) checkUntilWell(ctx context.Context, check *Check) {
+func (a *Activities) checkUntilWell(ctx context.Context, check *Check, healthy string) {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
 	for {
-		now := Check{Service: check.Service, Path: check.Path, healthy: check.healthy}
-		a.checkOne(ctx, &now)
+		now := Check{Service: check.Service, Path: check.Path}
+		a.checkOne(ctx, &now, healthy)
 		if ctx.Err() == nil || check.Said == "" {
 			*check = now
 		}
@@ -77,21 +76,20 @@ func (a *Activities) checkUntilWell(ctx context.Context, check *Check) {
 	}
 }
 
-func (a *Activities) checkOne(ctx context.Context, check *Check) {
+// checkOne asks once. A good status with an answer that does not contain the service's word for being well is not well.
+func (a *Activities) checkOne(ctx context.Context, check *Check, healthy string) {
 	base, found := a.urls.URL(check.Service)
 	if !found {
 		check.Said = "the site has no url for it"
 		return
 	}
 	began := time.Now()
-	status, said, err := a.request(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+check.Path, "")
-	check.Took, check.Status = time.Since(began), status
-	switch {
-	case err != nil:
+	status, said, err := a.answer(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+check.Path, "")
+	if err == nil && !strings.Contains(said, healthy) {
+		err = fmt.Errorf("its answer does not contain %q: %s", healthy, strings.TrimSpace(said))
+	}
+	check.Took, check.Status, check.OK = time.Since(began), status, err == nil
+	if err != nil {
 		check.Said = err.Error()
-	case !strings.Contains(said, check.healthy):
-		check.Said = fmt.Sprintf("the answer does not contain %q: %s", check.healthy, said)
-	default:
-		check.OK = true
 	}
 }

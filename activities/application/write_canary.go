@@ -63,11 +63,11 @@ func (a *Activities) writeOnce(ctx context.Context, base string, params WriteCan
 	numbered := func(text string) string {
 		return strings.ReplaceAll(text, "{number}", strconv.FormatInt(params.Number, 10))
 	}
-	if _, _, err := a.request(ctx, http.MethodPost, base+numbered(params.Canary.Write), numbered(params.Canary.Body)); err != nil {
+	if _, err := a.request(ctx, http.MethodPost, base+numbered(params.Canary.Write), numbered(params.Canary.Body)); err != nil {
 		return time.Time{}, err
 	}
 	at := time.Now()
-	if _, _, err := a.request(ctx, http.MethodGet, base+numbered(params.Canary.Read), ""); err != nil {
+	if _, err := a.request(ctx, http.MethodGet, base+numbered(params.Canary.Read), ""); err != nil {
 		return time.Time{}, fmt.Errorf("written, but not read back: %w", err)
 	}
 	return at, nil

@@ -1,49 +1,177 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
 
+	"github.com/shodo-ecosystem/fukkyu/activities/failure"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
-// ReadWorkload reads how a Deployment or StatefulSet is: its rollout, its revisions, its pods and why they do not start. It changes
-// nothing. Errors: NotFound, Forbidden, Unreachable.
-func (a *Activities) ReadWorkload(ctx context.Context, ref WorkloadRef) (Workload, error) {
-	client, err := a.client(ref.Region)
+// revisionNumber is the annotation in which the Deployment controller numbers ReplicaSets.
+const revisionNumber = "deployment.kubernetes.io/revision"
+
+// ReadWorkloadParams names a workload.
+type ReadWorkloadParams struct {
+	WorkloadName
+}
+
+// ReadWorkload reads a Deployment or a StatefulSet with its revisions, and of each pod why it is not well. It changes nothing. Errors:
+// NotFound, Forbidden, Unreachable.
+func (a *Activities) ReadWorkload(ctx context.Context, params ReadWorkloadParams) (Workload, error) {
+	client, err := a.client(params.Region)
 	if err != nil {
 		return Workload{}, err
 	}
-	found, _, err := look(ctx, client, ref)
-	return found, err
+	return readWorkload(ctx, client, "read "+params.String(), params.WorkloadName)
 }
 
-// look reads a workload with its revisions and pods.
-func look(ctx context.Context, client kubernetes.Interface, ref WorkloadRef) (Workload, object, error) {
-	found, err := get(ctx, client, ref)
+func readWorkload(ctx context.Context, client kubernetes.Interface, doing string, name WorkloadName) (Workload, error) {
+	object, err := getWorkload(ctx, client, doing, name)
 	if err != nil {
-		return Workload{}, found, err
+		return Workload{}, err
 	}
-	selector, err := found.selector()
+	selector, err := metav1.LabelSelectorAsSelector(object.selector())
+	if err != nil || selector.Empty() {
+		return Workload{}, failure.Permanent(failure.Unexpected, "%s: its selector %s selects no pods that could be told from others", doing, selector)
+	}
+	options := metav1.ListOptions{LabelSelector: selector.String()}
+	pods, err := client.CoreV1().Pods(name.Namespace).List(ctx, options)
 	if err != nil {
-		return Workload{}, found, Failure("read the selector of "+ref.String(), err)
+		return Workload{}, Failure(doing, err)
 	}
-	revisions, err := revisionsOf(ctx, client, found, selector)
+	revisions, err := listRevisions(ctx, client, object, options)
 	if err != nil {
-		return Workload{}, found, err
+		return Workload{}, Failure(doing, err)
 	}
-	pods, err := podsOf(ctx, client, ref, selector.String())
+	found := Workload{}
+	object.fill(&found)
+	dead, err := deadNodes(ctx, client, pods.Items)
 	if err != nil {
-		return Workload{}, found, err
+		return Workload{}, Failure(doing, err)
 	}
-	return found.describe(revisions, pods), found, nil
+	for i := range pods.Items {
+		if revision := revisions.of(&pods.Items[i]); revision != "" {
+			found.Members = append(found.Members, memberFrom(&pods.Items[i], revision, dead))
+		}
+	}
+	found.Revisions = revisions.list(object, found.Members)
+	return found, nil
 }
 
-func podsOf(ctx context.Context, client kubernetes.Interface, ref WorkloadRef, selector string) ([]corev1.Pod, error) {
-	pods, err := client.CoreV1().Pods(ref.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, Failure("list the pods of "+ref.String(), err)
+// kept is a revision as the API server keeps it.
+type kept struct {
+	name, uid, hash string
+	number          int64
+	template        corev1.PodTemplateSpec
+	complete        bool // the workload was once completely on it
+}
+
+type keptRevisions []kept
+
+// of is the revision of a pod, empty for a pod of somebody else with the same labels.
+func (k keptRevisions) of(pod *corev1.Pod) string {
+	owner := metav1.GetControllerOf(pod)
+	for _, revision := range k {
+		switch {
+		case owner == nil:
+		case revision.hash == "" && string(owner.UID) == revision.uid,
+			revision.hash != "" && string(owner.UID) == revision.uid && pod.Labels[appsv1.StatefulSetRevisionLabel] == revision.hash:
+			return revision.name
+		}
 	}
-	return pods.Items, nil
+	return ""
+}
+
+// list puts the revisions in order: the wanted one first.
+func (k keptRevisions) list(object workload, members []Member) []Revision {
+	slices.SortFunc(k, func(a, b kept) int { return cmp.Compare(b.number, a.number) })
+	var listed []Revision
+	for _, revision := range k {
+		proven := revision.complete || slices.ContainsFunc(members, func(m Member) bool { return m.Revision == revision.name && m.Ready })
+		listed = append(listed, Revision{
+			Name: revision.name, Number: revision.number, Images: imagesOf(&revision.template),
+			Same: sameButRestarted(&revision.template, object.template()), Proven: proven,
+		})
+	}
+	if len(listed) > 0 && !listed[0].Same {
+		return append([]Revision{{}}, listed...) // the controller has not made the wanted one yet
+	}
+	return listed
+}
+
+func listRevisions(ctx context.Context, client kubernetes.Interface, object workload, options metav1.ListOptions) (keptRevisions, error) {
+	if object.statefulSet != nil {
+		return listControllerRevisions(ctx, client, object.statefulSet, options)
+	}
+	sets, err := client.AppsV1().ReplicaSets(object.Namespace).List(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	var revisions keptRevisions
+	for _, set := range sets.Items {
+		if metav1.IsControlledBy(&set, object.deployment) {
+			number, _ := strconv.ParseInt(set.Annotations[revisionNumber], 10, 64) // 0 until its controller has numbered it
+			revisions = append(revisions, kept{name: set.Name, uid: string(set.UID), number: number, template: set.Spec.Template})
+		}
+	}
+	return revisions, nil
+}
+
+func listControllerRevisions(ctx context.Context, client kubernetes.Interface, set *appsv1.StatefulSet, options metav1.ListOptions) (keptRevisions, error) {
+	found, err := client.AppsV1().ControllerRevisions(set.Namespace).List(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	var revisions keptRevisions
+	for _, revision := range found.Items {
+		if !metav1.IsControlledBy(&revision, set) {
+			continue
+		}
+		template, err := templateOf(&revision)
+		if err != nil {
+			return nil, err
+		}
+		revisions = append(revisions, kept{
+			name: revision.Name, uid: string(set.UID), hash: revision.Name, number: revision.Revision, template: template,
+			complete: set.Status.CurrentRevision == revision.Name && set.Status.UpdateRevision != revision.Name,
+		})
+	}
+	return revisions, nil
+}
+
+// templateOf reads the pod template in a revision of a StatefulSet.
+func templateOf(revision *appsv1.ControllerRevision) (corev1.PodTemplateSpec, error) {
+	var data struct {
+		Spec struct {
+			Template corev1.PodTemplateSpec `json:"template"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(revision.Data.Raw, &data); err != nil {
+		return corev1.PodTemplateSpec{}, fmt.Errorf("read ControllerRevision %s: %w", revision.Name, err)
+	}
+	return data.Spec.Template, nil
+}
+
+// deadNodes are those nodes under pods that are not Ready.
+func deadNodes(ctx context.Context, client kubernetes.Interface, pods []corev1.Pod) (map[string]bool, error) {
+	if !slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return !podReady(&pod) || pod.DeletionTimestamp != nil }) {
+		return nil, nil // nothing needs to be explained
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	dead := map[string]bool{}
+	for i := range nodes.Items {
+		dead[nodes.Items[i].Name] = !nodeReady(&nodes.Items[i])
+	}
+	return dead, nil
 }

@@ -2,20 +2,15 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 )
 
-// RestartParams names a workload and for whom it is restarted.
+// RestartParams names a workload and why its pods are replaced.
 type RestartParams struct {
-	Workload WorkloadRef `json:"workload"`
-	Mark     string      `json:"mark"` // the same for every attempt of one recovery
+	WorkloadName
+	Mark string `json:"mark"` // the same for every attempt of one recovery
 }
 
 // RestartResult says whether it had been restarted before.
@@ -24,44 +19,36 @@ type RestartResult struct {
 }
 
 // Restart has the pods of a workload replaced by its own strategy, as kubectl rollout restart does. Called twice with the same mark it
-// restarts once. It does not wait: AwaitWorkload does. Errors: NotFound, Conflict, Forbidden, Unreachable, Unexpected for a paused
-// Deployment, whose rollout would not begin.
+// restarts once. It does not wait: AwaitWorkload does. Errors: Unexpected for a paused Deployment, which would never follow; NotFound,
+// Conflict, Forbidden, Unreachable.
 func (a *Activities) Restart(ctx context.Context, params RestartParams) (RestartResult, error) {
-	client, err := a.client(params.Workload.Region)
+	client, err := a.client(params.Region)
 	if err != nil {
 		return RestartResult{}, err
 	}
-	return restart(ctx, client, params.Workload, params.Mark)
-}
-
-func restart(ctx context.Context, client kubernetes.Interface, ref WorkloadRef, mark string) (RestartResult, error) {
-	found, err := get(ctx, client, ref)
+	doing := "restart " + params.String()
+	object, err := getWorkload(ctx, client, doing, params.WorkloadName)
+	if err != nil {
+		return RestartResult{}, err
+	}
+	template := object.template()
 	switch {
-	case err != nil:
-		return RestartResult{}, err
-	case found.template().Annotations[rolledFor] == mark:
+	case template.Annotations[rolledFor] == params.Mark:
 		return RestartResult{Already: true}, nil
-	case found.deployment != nil && found.deployment.Spec.Paused:
-		return RestartResult{}, failure.Permanent(failure.Unexpected, "%s is paused: resume it first, with kubectl rollout resume", ref)
+	case object.paused():
+		return RestartResult{}, pausedFailure(doing, params.WorkloadName)
+	case template.Annotations == nil:
+		template.Annotations = map[string]string{}
 	}
-	annotations := map[string]string{rolledFor: mark, restartedAt: time.Now().UTC().Format(time.RFC3339)}
-	return RestartResult{}, patch(ctx, client, found, "restart "+ref.String(), map[string]any{
-		"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": annotations}}},
-	})
+	template.Annotations[rolledFor] = params.Mark
+	template.Annotations[restartedAt] = time.Now().UTC().Format(time.RFC3339)
+	if err := object.update(ctx, client); err != nil {
+		return RestartResult{}, Failure(doing, err)
+	}
+	return RestartResult{}, nil
 }
 
-// patch changes a workload if it is still as it was read.
-func patch(ctx context.Context, client kubernetes.Interface, o object, doing string, change map[string]any) error {
-	change["metadata"] = map[string]any{"resourceVersion": o.meta().ResourceVersion}
-	body, err := json.Marshal(change)
-	if err != nil {
-		return Failure(doing, err)
-	}
-	options := metav1.PatchOptions{FieldManager: fieldManager}
-	if o.set != nil {
-		_, err = client.AppsV1().StatefulSets(o.ref.Namespace).Patch(ctx, o.ref.Name, types.MergePatchType, body, options)
-	} else {
-		_, err = client.AppsV1().Deployments(o.ref.Namespace).Patch(ctx, o.ref.Name, types.MergePatchType, body, options)
-	}
-	return failed(doing, err)
+// pausedFailure refuses to change what somebody has paused.
+func pausedFailure(doing string, name WorkloadName) error {
+	return failure.Permanent(failure.Unexpected, "%s: it is paused; when whoever paused it agrees: kubectl -n %s rollout resume deployment/%s", doing, name.Namespace, name.Name)
 }

@@ -5,114 +5,90 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/polymorphichelpers"
-
-	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 )
 
-// RollBackParams names a workload and the revision that it is to go back to.
+// RollBackParams names a workload and the revision that it is to run.
 type RollBackParams struct {
-	Workload WorkloadRef `json:"workload"`
-	Revision string      `json:"revision"`        // name of its ReplicaSet or ControllerRevision: numbers change when they are gone back to
-	Leave    string      `json:"leave,omitempty"` // name of the revision that nobody is to go back to after that, because it was not healthy
-	Run      string      `json:"run"`             // for whom
+	WorkloadName
+	Revision string `json:"revision"` // the name of its ReplicaSet or ControllerRevision: its number changes when it is wanted again
 }
 
-// RollBackResult says what kubectl's code said, and whether there was anything to do.
+// RollBackResult says whether there was anything to do.
 type RollBackResult struct {
-	Already bool   `json:"already"`
-	Said    string `json:"said,omitempty"`
+	Already bool `json:"already"`
 }
 
-// RollBack brings a workload back to an earlier revision, by kubectl's own code. One that is there already is left alone. It does not
-// wait: AwaitWorkload does. Pods of a StatefulSet that never got ready are deleted, because its controller waits for them for ever.
-// Errors: NotFound when the workload or the revision is gone, Forbidden, Unreachable, Unexpected for a paused Deployment.
+// RollBack lets a workload run an earlier revision, by kubectl's own code, on the condition that nobody else changes it meanwhile.
+// Called twice it changes nothing. It does not wait: AwaitWorkload does. Errors: NotFound when the workload no longer keeps the
+// revision, Unexpected for a paused Deployment, Conflict, Forbidden, Unreachable.
 func (a *Activities) RollBack(ctx context.Context, params RollBackParams) (RollBackResult, error) {
-	client, err := a.client(params.Workload.Region)
+	client, err := a.client(params.Region)
 	if err != nil {
 		return RollBackResult{}, err
 	}
-	found, err := get(ctx, client, params.Workload)
+	doing := fmt.Sprintf("roll %s back to %s", params, params.Revision)
+	object, err := getWorkload(ctx, client, doing, params.WorkloadName)
 	if err != nil {
 		return RollBackResult{}, err
 	}
-	selector, err := found.selector()
+	selector := metav1.FormatLabelSelector(object.selector())
+	revisions, err := listRevisions(ctx, client, object, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return RollBackResult{}, Failure("read the selector of "+params.Workload.String(), err)
+		return RollBackResult{}, Failure(doing, err)
 	}
-	revisions, err := revisionsOf(ctx, client, found, selector)
-	if err != nil {
-		return RollBackResult{}, err
-	}
-	at := slices.IndexFunc(revisions, func(r revision) bool { return r.Name == params.Revision })
+	at := slices.IndexFunc(revisions, func(k kept) bool { return k.name == params.Revision })
 	switch {
 	case at < 0:
-		return RollBackResult{}, failure.Permanent(failure.NotFound, "%s has no revision %s any more", params.Workload, params.Revision)
-	case sameTemplate(revisions[at].template, *found.template()):
-		return RollBackResult{Already: true}, a.freeStuckPods(ctx, client, found, selector.String())
-	case found.deployment != nil && found.deployment.Spec.Paused:
-		return RollBackResult{}, failure.Permanent(failure.Unexpected, "%s is paused: resume it first, with kubectl rollout resume", params.Workload)
+		return RollBackResult{}, failure.Permanent(failure.NotFound, "%s: that revision is not kept any more; see revisionHistoryLimit", doing)
+	case sameTemplate(&revisions[at].template, object.template()):
+		return RollBackResult{Already: true}, nil
+	case object.paused():
+		return RollBackResult{}, pausedFailure(doing, params.WorkloadName)
 	}
-	if err := remark(ctx, client, found, params); err != nil {
+	if err := object.rollBack(ctx, client, revisions[at].number); err != nil {
 		return RollBackResult{}, err
 	}
-	said, err := rollBack(client, found, revisions[at].Number)
-	if err != nil {
-		return RollBackResult{}, Failure(fmt.Sprintf("roll %s back to revision %d", params.Workload, revisions[at].Number), err)
-	}
-	return RollBackResult{Said: said}, a.freeStuckPods(ctx, client, found, selector.String())
+	return RollBackResult{}, nil
 }
 
-// remark writes down, before it is left, which revision was not healthy, and takes that back from the one that is gone to.
-func remark(ctx context.Context, client kubernetes.Interface, o object, params RollBackParams) error {
-	if err := mark(ctx, client, o, params.Revision, ""); err != nil || params.Leave == "" {
-		return err
+// sameTemplate compares as kubectl does: without the label that the Deployment controller adds.
+func sameTemplate(one, other *corev1.PodTemplateSpec) bool {
+	bare := [2]*corev1.PodTemplateSpec{one.DeepCopy(), other.DeepCopy()}
+	for _, template := range bare {
+		delete(template.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
 	}
-	return mark(ctx, client, o, params.Leave, params.Run)
+	return equality.Semantic.DeepEqual(bare[0], bare[1])
 }
 
-// rollBack is kubectl rollout undo --to-revision.
-func rollBack(client kubernetes.Interface, o object, number int64) (string, error) {
-	var target runtime.Object = o.deployment
-	kind := appsv1.SchemeGroupVersion.WithKind(o.ref.Kind).GroupKind()
-	if o.set != nil {
-		target = o.set
-	}
-	rollbacker, err := polymorphichelpers.RollbackerFor(kind, client)
+// rollBack calls kubectl's code. It reports errors in its own words only, so the error of the write is kept aside.
+func (w workload) rollBack(ctx context.Context, client kubernetes.Interface, number int64) error {
+	doing := fmt.Sprintf("roll %s back to revision %d", w.WorkloadName, number)
+	guarded := &guardedClient{Interface: client, ctx: ctx, resourceVersion: w.meta().ResourceVersion}
+	rollbacker, err := polymorphichelpers.RollbackerFor(appsv1.SchemeGroupVersion.WithKind(w.Kind).GroupKind(), guarded)
 	if err != nil {
-		return "", err
+		return failure.Permanent(failure.Unexpected, "%s: %s", doing, err)
 	}
-	return rollbacker.Rollback(target, nil, number, cmdutil.DryRunNone)
-}
-
-// freeStuckPods deletes pods of a StatefulSet that are not ready: an ordered rollout does not replace them.
-func (a *Activities) freeStuckPods(ctx context.Context, client kubernetes.Interface, o object, selector string) error {
-	if o.set == nil {
-		return nil
+	var said string
+	if w.deployment != nil {
+		said, err = rollbacker.Rollback(w.deployment, nil, number, cmdutil.DryRunNone)
+	} else {
+		said, err = rollbacker.Rollback(w.statefulSet, nil, number, cmdutil.DryRunNone)
 	}
-	pods, err := podsOf(ctx, client, o.ref, selector)
-	if err != nil {
-		return err
-	}
-	for i := range pods {
-		if pod := &pods[i]; metav1.IsControlledBy(pod, o.set) && !podReady(pod) && pod.DeletionTimestamp == nil {
-			if err := deletePod(ctx, client, pod); err != nil {
-				return err
-			}
-		}
+	switch {
+	case guarded.refused != nil:
+		return Failure(doing, guarded.refused)
+	case err != nil:
+		return Failure(doing, err)
+	case !guarded.wrote:
+		return failure.Transient(failure.Conflict, "%s: kubectl's code changed nothing: %s", doing, said)
 	}
 	return nil
-}
-
-// deletePod deletes the pod that was read, and no other of its name.
-func deletePod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) error {
-	doing := "delete " + describePod(pod.Namespace, pod.Name)
-	err := client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
-	return failed(doing, ignoreGone(err))
 }

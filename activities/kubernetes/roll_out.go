@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shodo-ecosystem/fukkyu/plan"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -37,14 +36,24 @@ func (a *Activities) RollOut(ctx context.Context, params RollOutParams) (RollOut
 		return RollOutResult{}, err
 	}
 	var result RollOutResult
+	deployments := client.AppsV1().Deployments(params.Namespace)
 	for _, name := range params.Deployments {
-		ref := WorkloadRef{Namespace: params.Namespace, Region: params.Region, Kind: plan.Deployment, Name: name}
-		done, err := restart(ctx, client, ref, params.Mark)
+		doing := fmt.Sprintf("roll out Deployment %s/%s", params.Namespace, name)
+		deployment, err := deployments.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
-			return RollOutResult{}, err
+			return RollOutResult{}, Failure(doing, err)
 		}
-		if done.Already {
+		template := &deployment.Spec.Template
+		if template.Annotations[rolledFor] == params.Mark {
 			result.Already++
+			continue
+		}
+		if template.Annotations == nil {
+			template.Annotations = map[string]string{}
+		}
+		template.Annotations[rolledFor] = params.Mark
+		if _, err := deployments.Update(ctx, deployment, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
+			return RollOutResult{}, Failure(doing, err)
 		}
 	}
 	return result, nil

@@ -3,42 +3,45 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 )
 
-// ScaleParams names a workload and how many pods it is to have.
+// ScaleParams says how many pods a workload is to have, and how many it was seen to have.
 type ScaleParams struct {
-	Workload WorkloadRef `json:"workload"`
-	Replicas int32       `json:"replicas"`
+	WorkloadName
+	From int32 `json:"from"`
+	To   int32 `json:"to"`
 }
 
-// ScaleResult says how many it had.
+// ScaleResult says whether there was anything to do.
 type ScaleResult struct {
-	Before int32 `json:"before"`
+	Already bool `json:"already"`
 }
 
-// Scale changes how many pods a workload is to have; one that is to have so many already is left alone. It does not wait. Errors:
-// NotFound, Conflict, Forbidden, Unreachable.
+// Scale changes the number of pods of a workload, on the condition that it is the one that was seen. Called twice it changes nothing.
+// It does not wait: AwaitWorkload does. Errors: Conflict, for good, when somebody else has scaled it meanwhile; NotFound, Forbidden,
+// Unreachable.
 func (a *Activities) Scale(ctx context.Context, params ScaleParams) (ScaleResult, error) {
-	client, err := a.client(params.Workload.Region)
+	client, err := a.client(params.Region)
 	if err != nil {
 		return ScaleResult{}, err
 	}
-	found, err := get(ctx, client, params.Workload)
+	doing := fmt.Sprintf("scale %s from %d to %d pods", params, params.From, params.To)
+	object, err := getWorkload(ctx, client, doing, params.WorkloadName)
 	if err != nil {
 		return ScaleResult{}, err
 	}
-	before := found.replicas()
-	if before == params.Replicas {
-		return ScaleResult{Before: before}, nil
+	switch object.replicas() {
+	case params.To:
+		return ScaleResult{Already: true}, nil
+	case params.From:
+	default:
+		return ScaleResult{}, failure.Permanent(failure.Conflict, "%s: it wants %d by now: an autoscaler, or somebody else, scales it", doing, object.replicas())
 	}
-	return ScaleResult{Before: before}, patch(ctx, client, found, fmt.Sprintf("scale %s to %d", params.Workload, params.Replicas), map[string]any{
-		"spec": map[string]any{"replicas": params.Replicas},
-	})
-}
-
-func (o object) replicas() int32 {
-	if o.set != nil {
-		return replicasOf(o.set)
+	object.setReplicas(params.To)
+	if err := object.update(ctx, client); err != nil {
+		return ScaleResult{}, Failure(doing, err)
 	}
-	return wantedReplicas(o.deployment)
+	return ScaleResult{}, nil
 }

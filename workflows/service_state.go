@@ -1,0 +1,173 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/application"
+	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
+	"github.com/shodo-ecosystem/fukkyu/plan"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	// firstPatience is how long a service may need for a good answer that has had all the time to become well.
+	firstPatience = time.Second
+	// answerPatience is how long a service may need for a good answer once all of its pods are available: balancers notice late.
+	answerPatience = 10 * time.Second
+	// podTimeout is how long one pod may take for an answer.
+	podTimeout = 2 * time.Second
+	// awaitSlack is what an activity that waits may take beside its patience.
+	awaitSlack = 15 * time.Second
+)
+
+// serviceState is a service as it was seen: its workload, its answers to users, and those of its pods.
+type serviceState struct {
+	workload kubernetes.Workload
+	outside  []application.Check
+	inside   []kubernetes.PodCheck
+}
+
+// look reads all of it at the same time.
+func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) error {
+	reading := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name()})
+	outside := begin(s.act(ctx, "ask "+s.service.Name+" from outside"), app.CheckHealth, application.CheckHealthParams{Services: []plan.Service{s.service}, Patience: patience})
+	inside := kubernetes.CheckPodsResult{}
+	var err error
+	if s.service.Port > 0 {
+		inside, err = begin(s.act(ctx, "ask the pods of "+s.service.Name), kube.CheckPods, kubernetes.CheckPodsParams{
+			WorkloadName: s.name(), Port: s.service.Port, Paths: s.service.Health, Healthy: s.service.Healthy, Timeout: podTimeout,
+		}).get(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	found, err := reading.get(ctx)
+	if err != nil {
+		return err
+	}
+	answered, err := outside.get(ctx)
+	if err != nil {
+		return err
+	}
+	s.now = serviceState{workload: found, outside: answered.Checks, inside: inside.Checks}
+	return nil
+}
+
+// await watches the workload for as long as its patience is, which may be longer than activities usually take.
+func (s *serviceRecovery) await(ctx workflow.Context, params kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
+	longest := params.Patience + awaitSlack
+	act := workflow.WithStartToCloseTimeout(runbook.Within(s.act(ctx, "watch "+s.name().String()), longest+awaitSlack), longest)
+	return begin(act, kube.AwaitWorkload, params).get(ctx)
+}
+
+// settle waits until a remedy has worked, or is seen not to, and looks at the service again.
+func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...string) (string, error) {
+	watched, err := s.await(ctx, kubernetes.AwaitWorkloadParams{WorkloadName: s.name(), Gone: gone, Patience: s.terms.Settle})
+	if err != nil {
+		return "", err
+	}
+	if !watched.Done {
+		s.now.workload = watched.Workload
+		if watched.Hopeless != "" {
+			return fmt.Sprintf("%s did not help, and was not waited for: %s", remedy, watched.Hopeless), nil
+		}
+		return fmt.Sprintf("%s did not help within %s: %s", remedy, s.terms.Settle, watched.Seen), nil
+	}
+	if err := s.look(ctx, answerPatience); err != nil {
+		return "", err
+	}
+	if !s.now.isWell() {
+		return fmt.Sprintf("%s did not help: %s", remedy, s.now), nil
+	}
+	s.helped = remedy + " helped"
+	s.run.Recovered(workflow.Now(ctx))
+	return s.helped + ": " + s.now.String(), nil
+}
+
+func (s serviceState) isWell() bool { return len(s.sick()) == 0 }
+
+// sick are the reasons why the service is not well, the causes before what follows from them.
+func (s serviceState) sick() []string {
+	var why []string
+	if !s.workload.Out() {
+		why = append(why, s.workload.Counts())
+		if s.workload.GivenUp != "" {
+			why = append(why, s.workload.GivenUp)
+		}
+	}
+	for _, check := range s.inside {
+		if !check.OK {
+			why = append(why, fmt.Sprintf("pod %s%s: %s", check.Pod, check.Path, check.Said))
+		}
+	}
+	for _, check := range s.outside {
+		if !check.OK {
+			why = append(why, fmt.Sprintf("from outside %s: %s", check.Path, check.Said))
+		}
+	}
+	return why
+}
+
+// String is the state in a sentence.
+func (s serviceState) String() string {
+	if why := s.sick(); len(why) > 0 {
+		return strings.Join(why, "; ")
+	}
+	return fmt.Sprintf("%d of %d pods available, %d good answers from outside, %d from pods", s.workload.Available, s.workload.Desired, len(s.outside), len(s.inside))
+}
+
+// age is how long nothing new has come up. A workload whose controller has not begun is as young as can be.
+func (s serviceState) age(now time.Time) time.Duration {
+	if !s.workload.Observed {
+		return 0
+	}
+	var youngest time.Time
+	for _, member := range s.workload.Fresh() {
+		if !member.Ready && member.Created.After(youngest) {
+			youngest = member.Created
+		}
+	}
+	return now.Sub(youngest)
+}
+
+// untouchable is why no remedy may be tried at all.
+func untouchable(w kubernetes.Workload, name kubernetes.WorkloadName) (runbook.Objection, bool) {
+	switch {
+	case w.Paused:
+		return runbook.Objection{
+			Why:     fmt.Sprintf("%s is paused: it would not follow any change", name),
+			Unblock: fmt.Sprintf("when whoever paused it agrees: kubectl -n %s rollout resume deployment/%s", name.Namespace, name.Name),
+		}, true
+	case w.Desired == 0:
+		return runbook.Objection{
+			Why:     fmt.Sprintf("%s is scaled to no pods at all: somebody has switched it off", name),
+			Unblock: fmt.Sprintf("when whoever did agrees: kubectl -n %s scale %s/%s --replicas=NUMBER", name.Namespace, strings.ToLower(name.Kind), name.Name),
+		}, true
+	}
+	return runbook.Objection{}, false
+}
+
+// restartIsHopeless is why new pods of the same revision would fare no better. Empty: they may.
+func restartIsHopeless(w kubernetes.Workload) string {
+	fresh := w.Fresh()
+	none := len(fresh) > 0 && !slices.ContainsFunc(fresh, func(m kubernetes.Member) bool { return m.Ready })
+	proven := slices.ContainsFunc(w.Earlier(), func(r kubernetes.Revision) bool { return r.Proven })
+	starts := slices.ContainsFunc(fresh, func(m kubernetes.Member) bool { return !m.Hopeless || m.Crashes })
+	switch hopeless := w.Hopeless(); {
+	case hopeless != "" && (len(w.Earlier()) > 0 || len(fresh) > 0 && !starts):
+		return hopeless
+	case none && proven:
+		return fmt.Sprintf("no pod of %s is ready, while pods of an earlier revision are", w.Wanted().Name)
+	}
+	return ""
+}
+
+// scalingHelps says why more pods may help: those that are there all run, and together cannot do their work.
+func scalingHelps(w kubernetes.Workload) bool {
+	starved := slices.ContainsFunc(w.Members, func(m kubernetes.Member) bool { return m.OutOfMemory })
+	return w.Out() || starved
+}
