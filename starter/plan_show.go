@@ -282,6 +282,7 @@ func (s *sheet) services() {
 
 func (s *sheet) runbooks() {
 	failover, switchover := s.plan.Runbooks.DatabaseFailover, s.plan.Runbooks.DatabaseSwitchover
+	evacuation := s.plan.Runbooks.ZoneEvacuation
 	limits := s.limit("coolingOff", planTime(failover.CoolingOff, s.language))
 	if failover.PowerOff {
 		limits += ", " + s.word("powerOff")
@@ -291,6 +292,7 @@ func (s *sheet) runbooks() {
 		append(s.approval("database-failover", failover.Approval), limits),
 		append(s.approval("database-switchover", switchover.Approval), handOver),
 		s.approval("rejoin", s.plan.Runbooks.Rejoin.Approval),
+		append(s.approval("zone-evacuation", evacuation.Approval), s.limit("drain", planTime(evacuation.Drain, s.language))),
 	})
 }
 

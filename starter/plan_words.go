@@ -113,6 +113,7 @@ var planWords = map[string]plan.Text{
 	"coolingOff":    {EN: "cooling-off", JA: "クールダウン"},
 	"powerOff":      {EN: "may power the machine off", JA: "電源断を許可"},
 	"catchUp":       {EN: "catch-up", JA: "追いつき"},
+	"drain":         {EN: "drain of a node", JA: "ノードの退避"},
 	"writeGap":      {EN: "write gap", JA: "書き込み停止"},
 
 	plan.Asynchronous: {EN: "asynchronous", JA: "非同期"},

@@ -19,11 +19,12 @@ var (
 	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
 	Commits    = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
+	Evacuation = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, Evacuation}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no
