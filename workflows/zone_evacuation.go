@@ -189,12 +189,12 @@ func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 	case len(z.found.Nodes) == 0 && z.node != "":
 		verdict.Objections = []runbook.Objection{{
 			Why:     fmt.Sprintf("node %s is not there", z.node),
-			Unblock: "the nodes of region " + z.region + " are " + orNone(strings.Join(names(z.found.Others), ", ")),
+			Unblock: "the nodes of region " + z.region + " are " + noneOr(strings.Join(names(z.found.Others), ", ")),
 		}}
 	case len(z.found.Nodes) == 0:
 		verdict.Objections = []runbook.Objection{{
 			Why:     fmt.Sprintf("zone %s has no nodes in region %s", z.zone, z.region),
-			Unblock: "the zones with nodes are " + orNone(strings.Join(z.found.Zones, ", ")),
+			Unblock: "the zones with nodes are " + noneOr(strings.Join(z.found.Zones, ", ")),
 		}}
 	case len(alive) == 0:
 		verdict.Objections = []runbook.Objection{{
@@ -207,6 +207,9 @@ func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 
 // leaseIsFree keeps two evacuations of one zone apart, also those of its single nodes.
 func (z *zoneEvacuation) leaseIsFree(ctx workflow.Context) (runbook.Verdict, error) {
+	if z.found.Name == "" { // only a rehearsal comes here
+		return runbook.Verdict{Seen: "there is nothing to keep apart"}, nil
+	}
 	z.place = lease.Place{Namespace: z.run.Plan.Namespace, Region: z.region, Target: "zone-" + z.found.Name}
 	return z.recoveryLease.leaseIsFree(ctx)
 }
@@ -273,8 +276,8 @@ func (z *zoneEvacuation) mayCordon(ctx workflow.Context) (runbook.Verdict, error
 		Binding:  "evacuate " + strings.Join(nodes, " "),
 		Facts: []report.Fact{
 			{Name: "room elsewhere", Value: z.roomElsewhere()},
-			{Name: "cannot move", Value: orNone(few(staying(z.found.Staying)))},
-			{Name: "budgets that allow no eviction now", Value: orNone(few(z.blocking()))},
+			{Name: "cannot move", Value: noneOr(few(staying(z.found.Staying)))},
+			{Name: "budgets that allow no eviction now", Value: noneOr(few(z.blocking()))},
 		},
 	}
 	for _, node := range z.found.Nodes {

@@ -38,7 +38,7 @@ func (z *zoneEvacuation) cordon(ctx workflow.Context) (string, error) {
 		}
 	}
 	if len(z.before) > 0 {
-		return fmt.Sprintf("%s cordoned; %s had been cordoned before", orNone(strings.Join(z.cordoned, ", ")), strings.Join(z.before, ", ")), nil
+		return fmt.Sprintf("%s cordoned; %s had been cordoned before", noneOr(strings.Join(z.cordoned, ", ")), strings.Join(z.before, ", ")), nil
 	}
 	return strings.Join(z.cordoned, ", ") + " cordoned", nil
 }
@@ -111,7 +111,7 @@ func (z *zoneEvacuation) taint(ctx workflow.Context) (string, error) {
 		}
 		freed = append(freed, node.name)
 	}
-	said := "out of service: " + orNone(strings.Join(freed, ", "))
+	said := "out of service: " + noneOr(strings.Join(freed, ", "))
 	if len(left) > 0 {
 		said += "; left alone, because nothing proves that they are off: " + strings.Join(left, ", ")
 	}
@@ -259,6 +259,14 @@ func staying(pods []kubernetes.ZonePod) []string {
 	var said []string
 	for _, pod := range pods {
 		said = append(said, fmt.Sprintf("%s/%s: %s", pod.Namespace, pod.Pod, pod.Why))
+	}
+	return said
+}
+
+// noneOr is a list in words, also when nothing is in it.
+func noneOr(said string) string {
+	if said == "" {
+		return "none"
 	}
 	return said
 }

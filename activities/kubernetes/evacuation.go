@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -99,6 +100,13 @@ func staysWithNode(pod *corev1.Pod) bool {
 func (s *survey) cannotMove(pod *corev1.Pod, others []*corev1.Node) string {
 	if metav1.GetControllerOf(pod) == nil {
 		return "nothing would bring it back: it has no controller"
+	}
+	affinity := nodeaffinity.GetRequiredNodeAffinity(pod)
+	if !slices.ContainsFunc(others, func(node *corev1.Node) bool {
+		matches, err := affinity.Match(node)
+		return err == nil && matches
+	}) {
+		return "its node selector or affinity matches no other node"
 	}
 	for _, volume := range pod.Spec.Volumes {
 		if volume.PersistentVolumeClaim == nil {
