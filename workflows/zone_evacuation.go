@@ -328,7 +328,7 @@ func (z *zoneEvacuation) conclude(r *report.Report) {
 	for _, node := range z.dead {
 		if node.proof == "" {
 			r.Outcome = report.Incomplete
-			r.Summary = fmt.Sprintf("%s is evacuated but for node %s", z.what(), node.name)
+			r.Summary = fmt.Sprintf("%s is not evacuated wholly: nothing proves that node %s is off", z.what(), node.name)
 			r.Missing = append(r.Missing, fmt.Sprintf("the pods of node %s are not freed, because they may still run: %s", node.name, node.seen))
 			r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, Evacuation.Name, node.name))
 		}

@@ -6,11 +6,9 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-// replacedInterval is the pause between two looks at pods that start elsewhere.
-const replacedInterval = 250 * time.Millisecond
 
 // AwaitReplacedParams are the controllers whose pods have to be Ready outside of some nodes.
 type AwaitReplacedParams struct {
@@ -34,24 +32,30 @@ func (a *Activities) AwaitReplaced(ctx context.Context, params AwaitReplacedPara
 	if err != nil {
 		return AwaitReplacedResult{}, err
 	}
-	deadline := time.Now().Add(params.Patience)
-	ticker := time.NewTicker(replacedInterval)
-	defer ticker.Stop()
+	patience, cancel := context.WithTimeout(ctx, params.Patience)
+	defer cancel()
 	for {
+		changed, stop := watchPods(patience, client, metav1.ListOptions{}, params.owns)
 		s, err := readSurvey(ctx, client)
 		if err != nil {
+			stop()
 			return AwaitReplacedResult{}, err
 		}
-		pending := s.pending(params)
-		if len(pending) == 0 || time.Now().After(deadline) {
-			return AwaitReplacedResult{Done: len(pending) == 0, Pending: pending}, nil
+		result := AwaitReplacedResult{Pending: s.pending(params)}
+		if result.Done = len(result.Pending) == 0; !result.Done {
+			awaitChange(patience, changed)
 		}
-		select {
-		case <-ctx.Done():
-			return AwaitReplacedResult{}, ctx.Err()
-		case <-ticker.C:
+		stop()
+		if result.Done || patience.Err() != nil {
+			return result, ctx.Err()
 		}
 	}
+}
+
+// owns says whether a pod is one of those that are waited for.
+func (p AwaitReplacedParams) owns(pod *corev1.Pod) bool {
+	controller := metav1.GetControllerOf(pod)
+	return controller != nil && slices.ContainsFunc(p.Owners, func(o Owner) bool { return o.UID == string(controller.UID) })
 }
 
 // pending is what has not come to be yet.

@@ -75,18 +75,15 @@ func (a *Activities) EvictPods(ctx context.Context, params EvictPodsParams) (Evi
 		if err != nil {
 			return EvictPodsResult{}, err
 		}
-		changed, stop := watchPods(patience, client, params.Node)
+		changed, stop := watchPods(patience, client, metav1.ListOptions{FieldSelector: "spec.nodeName=" + params.Node}, anyPod)
 		result, err := s.evict(ctx, client, params, evicted)
-		if err != nil || result.Done {
-			stop()
-			return result, err
-		}
-		select {
-		case <-changed:
-		case <-time.After(lookAgain):
-		case <-patience.Done():
+		if err == nil && !result.Done {
+			awaitChange(patience, changed)
 		}
 		stop()
+		if err != nil || result.Done {
+			return result, err
+		}
 		if patience.Err() != nil {
 			return result, ctx.Err()
 		}
@@ -153,20 +150,32 @@ func (s *survey) whoBlocks(pod *corev1.Pod, err error) string {
 	return strings.Join(said, ", ")
 }
 
-// watchPods tells of the first change of a pod on a node, or of any budget. A watch that cannot be had is none: the caller looks again by
-// itself.
-func watchPods(ctx context.Context, client kubernetes.Interface, node string) (changed <-chan struct{}, stop func()) {
+// awaitChange returns when a watch tells of something, and after a moment also when it does not.
+func awaitChange(ctx context.Context, changed <-chan struct{}) {
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
+	select {
+	case <-changed:
+	case <-again.C:
+	case <-ctx.Done():
+	}
+}
+
+func anyPod(*corev1.Pod) bool { return true }
+
+// watchPods tells of the first change of a pod that matters. A watch that cannot be had is none: the caller looks again by itself.
+func watchPods(ctx context.Context, client kubernetes.Interface, which metav1.ListOptions, matters func(*corev1.Pod) bool) (changed <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	told := make(chan struct{}, 1)
-	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).Watch(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).Watch(ctx, which)
 	if err == nil {
-		go tellFirst(ctx, pods, told)
+		go tellFirst(ctx, pods, matters, told)
 	}
 	return told, cancel
 }
 
 // tellFirst passes on that something was deleted or changed; what is only there already is no news.
-func tellFirst(ctx context.Context, watching watch.Interface, told chan<- struct{}) {
+func tellFirst(ctx context.Context, watching watch.Interface, matters func(*corev1.Pod) bool, told chan<- struct{}) {
 	defer watching.Stop()
 	for {
 		select {
@@ -176,7 +185,7 @@ func tellFirst(ctx context.Context, watching watch.Interface, told chan<- struct
 			if !open {
 				return
 			}
-			if event.Type != watch.Added {
+			if pod, isPod := event.Object.(*corev1.Pod); isPod && event.Type != watch.Added && matters(pod) {
 				select {
 				case told <- struct{}{}:
 				default:
