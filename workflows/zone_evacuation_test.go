@@ -102,7 +102,7 @@ func (e *evacuation) evacuate(request workflows.ZoneEvacuationRequest) (report.R
 
 // wholeEvacuation is every write, in its order.
 var wholeEvacuation = []string{
-	"take lease", "cordon node-c1", "cordon node-c2", "taint node-c2", "drain node-c1", "untaint node-c2", "release lease ",
+	"take lease", "cordon node-c1", "cordon node-c2", "taint node-c2", "free store-0", "drain node-c1", "untaint node-c2", "release lease ",
 }
 
 func TestZoneEvacuation_OneNodeLivesAndOneIsDead_MovesEverythingAndStaysCordoned(t *testing.T) {
@@ -120,7 +120,7 @@ func TestZoneEvacuation_CancelledAfterAnyWrite_UndoesWhatItDid(t *testing.T) {
 		"AcquireLease":      {"take lease", "release lease "},
 		"Cordon":            {"take lease", "cordon node-c1", "uncordon node-c1", "release lease "},
 		"TaintOutOfService": {"take lease", "cordon node-c1", "cordon node-c2", "taint node-c2", "untaint node-c2", "uncordon node-c1", "uncordon node-c2", "release lease "},
-		"EvictPods":         {"take lease", "cordon node-c1", "cordon node-c2", "taint node-c2", "drain node-c1", "untaint node-c2", "uncordon node-c1", "uncordon node-c2", "release lease "},
+		"EvictPods":         {"take lease", "cordon node-c1", "cordon node-c2", "taint node-c2", "free store-0", "drain node-c1", "untaint node-c2", "uncordon node-c1", "uncordon node-c2", "release lease "},
 	}
 	for name, journal := range undone {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestZoneEvacuation_OneDeadNode_FreesItsPodsAndTouchesNoOther(t *testing.T) 
 	require.NoError(t, err)
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Equal(t, "node node-c2", got.Target)
-	require.Equal(t, []string{"take lease", "cordon node-c2", "taint node-c2", "untaint node-c2", "release lease "}, e.journal)
+	require.Equal(t, []string{"take lease", "cordon node-c2", "taint node-c2", "free store-0", "untaint node-c2", "release lease "}, e.journal)
 }
 
 func TestZoneEvacuation_Rejected_NothingIsChanged(t *testing.T) {

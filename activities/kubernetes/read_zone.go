@@ -44,6 +44,7 @@ type Machine struct {
 type ZonePod struct {
 	Namespace string   `json:"namespace"`
 	Pod       string   `json:"pod"`
+	UID       string   `json:"uid"`
 	Node      string   `json:"node"`
 	Owner     string   `json:"owner,omitempty"` // kind and name
 	Why       string   `json:"why,omitempty"`   // it cannot move
@@ -144,7 +145,7 @@ func machineFrom(node *corev1.Node, free Room) Machine {
 }
 
 func (s *survey) podFrom(pod *corev1.Pod) ZonePod {
-	shown := ZonePod{Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName}
+	shown := ZonePod{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName}
 	if owner := metav1.GetControllerOf(pod); owner != nil {
 		shown.Owner = owner.Kind + " " + owner.Name
 	}
