@@ -27,7 +27,8 @@ func store(t *testing.T) {
 	t.Helper()
 	kubectl(t, "delete", "deployment,pdb", "store", "--ignore-not-found", "--wait")
 	kubectl(t, "uncordon", "--all")
-	kubectl(t, "create", "deployment", "store", "--image=lab.local/host:1", "--replicas=10", "--", "/usr/bin/sleep", "100000")
+	kubectl(t, "create", "deployment", "store", "--image=lab.local/host:1", "--replicas=10", "--",
+		"/usr/bin/sh", "-c", "trap exit TERM; sleep 100000 & wait") // ends at once when it is told to
 	kubectl(t, "rollout", "status", "deployment/store", "--timeout=60s")
 	require.NotEmpty(t, storesOn(t, nodeOfTests))
 }

@@ -122,7 +122,7 @@ func (z *zoneEvacuation) taint(ctx workflow.Context) (string, error) {
 }
 
 // free removes the pods of a machine that is proven off in the plan's namespace at once, all at the same time: Kubernetes itself looks at the
-// mark only every 20 seconds. It does so for those of other namespaces, and for those that cannot move.
+// mark only every 20 seconds. It does so for those of other namespaces. Those that cannot move are not waited for: they need the machine.
 func (z *zoneEvacuation) free(ctx workflow.Context, node deadNode) error {
 	var freeing []call[kubernetes.FreePodResult]
 	for _, pod := range z.found.Moving {
