@@ -287,7 +287,7 @@ func (s *sheet) services() {
 
 func (s *sheet) runbooks() {
 	failover, switchover := s.plan.Runbooks.DatabaseFailover, s.plan.Runbooks.DatabaseSwitchover
-	service := s.plan.Runbooks.ServiceRecovery
+	service, outage, evacuation := s.plan.Runbooks.ServiceRecovery, s.plan.Runbooks.FullOutage, s.plan.Runbooks.ZoneEvacuation
 	limits := s.limit("coolingOff", planTime(failover.CoolingOff, s.language))
 	if failover.PowerOff {
 		limits += ", " + s.word("powerOff")
@@ -298,6 +298,11 @@ func (s *sheet) runbooks() {
 		append(s.approval("database-switchover", switchover.Approval), handOver),
 		s.approval("rejoin", s.plan.Runbooks.Rejoin.Approval),
 		append(s.approval("service-recovery", service.Approval), s.limit("settle", planTime(service.Settle, s.language))),
+		append(s.approval("full-outage", outage.Approval), strings.Join([]string{
+			s.limit("declareStage", planTime(outage.Declare, s.language)), s.limit("diagnoseStage", planTime(outage.Diagnose, s.language)),
+			s.limit("recoverStage", planTime(outage.Recover, s.language)),
+		}, ", ")),
+		append(s.approval("zone-evacuation", evacuation.Approval), s.limit("drain", planTime(evacuation.Drain, s.language))),
 	})
 }
 

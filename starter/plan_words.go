@@ -116,6 +116,10 @@ var planWords = map[string]plan.Text{
 	"powerOff":      {EN: "may power the machine off", JA: "電源断を許可"},
 	"settle":        {EN: "settle", JA: "安定待ち"},
 	"catchUp":       {EN: "catch-up", JA: "追いつき"},
+	"drain":         {EN: "drain of a node", JA: "ノードの退避"},
+	"declareStage":  {EN: "declare", JA: "宣言"},
+	"diagnoseStage": {EN: "diagnose", JA: "診断"},
+	"recoverStage":  {EN: "recover", JA: "復旧"},
 	"writeGap":      {EN: "write gap", JA: "書き込み停止"},
 
 	plan.Asynchronous: {EN: "asynchronous", JA: "非同期"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -35,6 +36,7 @@ type offer struct {
 type target struct {
 	flag  string // its name, and the word for it; empty for a scenario that recovers everything
 	named string // an example
+	or    string // another flag of the scenario that may stand instead; it goes into runFlags.node
 }
 
 // What scenarios recover.
@@ -54,11 +56,27 @@ func (t target) example() string {
 // offerTo adds the flag to a command.
 func (t target) offerTo(command *cobra.Command, f *runFlags) {
 	if t.flag != "" {
-		command.Flags().StringVar(&f.target, t.flag, "", t.flag+" of the plan (required)")
+		command.Flags().StringVar(&f.target, t.flag, "", t.help())
+	}
+	if t.or != "" {
+		command.Flags().StringVar(&f.node, t.or, "", fmt.Sprintf("one %s instead of a %s", t.or, t.flag))
 	}
 }
 
+func (t target) help() string {
+	if t.or != "" {
+		return fmt.Sprintf("the %s; it or --%s is required", t.flag, t.or)
+	}
+	return t.flag + " of the plan (required)"
+}
+
 func (t target) check(f runFlags) error {
+	if t.or != "" && f.node != "" {
+		if f.target != "" {
+			return usage("say either --%s or --%s", t.flag, t.or)
+		}
+		return nil
+	}
 	if t.flag != "" && f.target == "" {
 		return usage("--%s is missing, for example%s", t.flag, t.example())
 	}
@@ -69,6 +87,9 @@ func (t target) check(f runFlags) error {
 func (t target) say(f runFlags) string {
 	if t.flag == "" {
 		return "everything"
+	}
+	if f.node != "" {
+		return t.or + " " + f.node
 	}
 	return t.flag + " " + f.target
 }
@@ -151,6 +172,16 @@ the services, those of a tier at the same time. What cannot be recovered does no
 				command.Flags().StringSliceVar(&f.skip, "skip", nil, "a database, Redis server or service that is left alone; may be repeated")
 			},
 		},
+		{
+			Scenario: workflows.Evacuation, target: target{flag: "zone", named: "ap-northeast-1c", or: "node"},
+			short: "Empty a zone, or one node, while its pods' budgets are kept", reason: "the cooling of 1c fails",
+			long: `Zone-evacuation looks whether the rest can carry what runs in the zone and whether a database has its primary there, asks for
+approval, cordons the nodes, frees the pods of machines that are proven off, drains the living ones by the Eviction API, and sees everything
+Ready elsewhere. Stopped on its way, it uncordons exactly what it cordoned.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.ZoneEvacuationRequest{Request: asked, Zone: f.target, Node: f.node}
+			},
+		},
 	}
 }
 
@@ -180,9 +211,9 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod string
-	overrides, skip                                                            []string
-	resume, detach, plain, drill, relax, restore, unattended, guided           bool
+	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod, node string
+	overrides, skip                                                                  []string
+	resume, detach, plain, drill, relax, restore, unattended, guided                 bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.
@@ -195,7 +226,7 @@ func (f runFlags) modeOf(command runbook.Mode) runbook.Mode {
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	var f runFlags
-	start := fmt.Sprintf("  fukkyu %s %s%s%s --by yuki", verbOf(mode), offer.Name, offer.extra, offer.target.example())
+	start := fmt.Sprintf("  fukkyu %s %s%s%s --by yuki", verbOf(mode), offer.Name, offer.extra, offer.example())
 	command := &cobra.Command{
 		Use: offer.Name, Short: offer.short,
 		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",
@@ -204,7 +235,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, f.modeOf(mode), f) },
 	}
 	flags := command.Flags()
-	offer.target.offerTo(command, &f)
+	offer.offerTo(command, &f)
 	flags.StringVar(&f.by, "by", "", "your name (required)")
 	flags.StringVar(&f.reason, "reason", "", "why; needed with --override")
 	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
@@ -282,7 +313,7 @@ func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, 
 	defer connection.Close()
 	id := f.workflowID
 	if id == "" {
-		id = offer.ID(f.plan, f.target, mode)
+		id = offer.ID(f.plan, cmp.Or(f.target, f.node), mode)
 	}
 	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: runbook.Queue,

@@ -21,11 +21,12 @@ var (
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
 	Recovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
 	Outage     = Scenario{Name: "full-outage", Type: FullOutageName}
+	Evacuation = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage, Evacuation}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

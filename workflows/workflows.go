@@ -20,6 +20,7 @@ const (
 	ServiceRecoveryName    = "ServiceRecovery"
 	FullOutageName         = "FullOutage"
 	DiagnosisName          = "Diagnosis"
+	ZoneEvacuationName     = "ZoneEvacuation"
 )
 
 // Register tells a worker the scenarios.
@@ -31,6 +32,7 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(ServiceRecovery, workflow.RegisterOptions{Name: ServiceRecoveryName})
 	registry.RegisterWorkflowWithOptions(FullOutage, workflow.RegisterOptions{Name: FullOutageName})
 	registry.RegisterWorkflowWithOptions(Diagnosis, workflow.RegisterOptions{Name: DiagnosisName})
+	registry.RegisterWorkflowWithOptions(ZoneEvacuation, workflow.RegisterOptions{Name: ZoneEvacuationName})
 }
 
 // call is one activity under way.

@@ -1,0 +1,155 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
+	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"github.com/shodo-ecosystem/fukkyu/workflows"
+	"github.com/stretchr/testify/require"
+)
+
+// The zone of the tests has one node that a database replica is on, and no primary after a reset.
+const (
+	zoneOfTests = "ap-northeast-1d"
+	nodeOfTests = "node-d1"
+)
+
+// store is an application that is spread over all nodes, with one of its pods at least in the zone of the tests.
+func store(t *testing.T) {
+	t.Helper()
+	kubectl(t, "delete", "deployment,pdb", "store", "--ignore-not-found", "--wait")
+	kubectl(t, "uncordon", "--all")
+	kubectl(t, "create", "deployment", "store", "--image=lab.local/host:1", "--replicas=10", "--",
+		"/usr/bin/sh", "-c", "trap exit TERM; sleep 100000 & wait") // ends at once when it is told to
+	kubectl(t, "rollout", "status", "deployment/store", "--timeout=60s")
+	require.NotEmpty(t, storesOn(t, nodeOfTests))
+}
+
+// storesOn are the application's pods on a node.
+func storesOn(t *testing.T, node string) []string {
+	t.Helper()
+	return strings.Fields(kubectl(t, "get", "pods", "--selector=app=store", "--field-selector=spec.nodeName="+node, "-o", "name"))
+}
+
+// evacuate runs an evacuation to its end.
+func evacuate(t *testing.T, flags ...string) (report.Report, int) {
+	t.Helper()
+	result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.Evacuation.Name, "--by", "yuki", "--output", "json"}, flags...)...)
+	require.NoError(t, err)
+	var got report.Report
+	if result.Exit != 3 {
+		require.NoError(t, json.Unmarshal([]byte(result.Stdout), &got), result.Stderr)
+	}
+	return got, result.Exit
+}
+
+// cordoned are the nodes that take no pods.
+func cordoned(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(kubectl(t, "get", "nodes", "-o", "jsonpath={.items[?(@.spec.unschedulable==true)].metadata.name}"))
+}
+
+// awaitReady waits until a node's kubelet is back.
+func awaitReady(t *testing.T, node string) {
+	t.Helper()
+	kubectl(t, "wait", "--for=condition=Ready", "node/"+node, "--timeout=60s")
+}
+
+func TestZoneEvacuation_LivingZone_MovesWhatCanMoveByItsBudget(t *testing.T) {
+	fresh(t)
+	store(t)
+	kubectl(t, "create", "pdb", "store", "--selector=app=store", "--min-available=9")
+	staff(t, automatic(t), estate.Crew{})
+	got, _ := evacuate(t, "--zone", zoneOfTests)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Empty(t, storesOn(t, nodeOfTests))
+	require.Equal(t, []string{nodeOfTests}, cordoned(t), "until a person takes it into use again")
+	kubectl(t, "uncordon", nodeOfTests)
+}
+
+func TestZoneEvacuation_ABudgetBlocks_IsNamedAndTheAbortUncordonsOnlyWhatTheRunCordoned(t *testing.T) {
+	fresh(t)
+	store(t)
+	kubectl(t, "create", "pdb", "store", "--selector=app=store", "--min-available=10")
+	kubectl(t, "cordon", "node-c2") // by somebody else, before
+	t.Cleanup(func() { kubectl(t, "uncordon", "--all") })
+	staff(t, automatic(t), estate.Crew{})
+	for zone, node := range map[string]string{zoneOfTests: nodeOfTests, "ap-northeast-1c": "node-c1"} {
+		result, err := lab.Fukkyu(t.Context(), "run", workflows.Evacuation.Name, "--zone", zone, "--by", "yuki", "--detach")
+		require.NoError(t, err)
+		require.Equal(t, 6, result.Exit, result.Stderr)
+		require.NoError(t, estate.Await(t.Context(), "the budget to be named", time.Minute, func() (bool, string) {
+			now, _ := statusNow(t)
+			said := ""
+			for _, fact := range now.Facts {
+				said += fact.Value + "\n"
+			}
+			return strings.Contains(said, "may not be evicted: PodDisruptionBudget shodo/store allows 0 (10 healthy, 10 needed)"), said
+		}))
+		require.ElementsMatch(t, []string{node, "node-c2"}, cordoned(t))
+		id := workflows.Evacuation.ID("", zone, runbook.Live)
+		aborted, err := lab.Fukkyu(t.Context(), "abort", id, "--by", "yuki")
+		require.NoError(t, err)
+		require.Zero(t, aborted.Exit, aborted.Stderr)
+		require.NoError(t, connect(t).GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+		require.Equal(t, []string{"node-c2"}, cordoned(t))
+	}
+}
+
+func TestZoneEvacuation_TheMachineIsOff_FreesItsPodsAndLeavesNoMark(t *testing.T) {
+	fresh(t)
+	store(t)
+	staff(t, automatic(t), estate.Crew{})
+	do(t, "break", "power-off", nodeOfTests)
+	kubectl(t, "wait", "--for=condition=Ready=Unknown", "node/"+nodeOfTests, "--timeout=60s")
+	got, _ := evacuate(t, "--node", nodeOfTests)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Empty(t, storesOn(t, nodeOfTests))
+	taints := strings.Fields(kubectl(t, "get", "node", nodeOfTests, "-o", "jsonpath={.spec.taints[*].key}"))
+	require.False(t, slices.Contains(taints, "node.kubernetes.io/out-of-service"), taints)
+	do(t, "mend", "all")
+	awaitReady(t, nodeOfTests)
+	kubectl(t, "uncordon", nodeOfTests)
+}
+
+func TestZoneEvacuation_TheNodeIsOnlyCutOff_NothingOfItIsFreed(t *testing.T) {
+	fresh(t)
+	staff(t, automatic(t), estate.Crew{})
+	do(t, "break", "cut", nodeOfTests)
+	kubectl(t, "wait", "--for=condition=Ready=Unknown", "node/"+nodeOfTests, "--timeout=60s")
+	replica := strings.TrimSpace(kubectl(t, "get", "pods", "--field-selector=spec.nodeName="+nodeOfTests, "--selector=app=postgres", "-o", "jsonpath={.items[0].metadata.uid}"))
+	got, exit := evacuate(t, "--zone", zoneOfTests)
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	require.Equal(t, 4, exit)
+	require.Contains(t, strings.Join(got.Missing, "\n"), "the pods of node "+nodeOfTests+" are not freed, because they may still run")
+	still := kubectl(t, "get", "pods", "--field-selector=spec.nodeName="+nodeOfTests, "-o", "jsonpath={.items[*].metadata.uid}")
+	require.Contains(t, still, replica)
+	do(t, "mend", "all")
+	awaitReady(t, nodeOfTests)
+	kubectl(t, "uncordon", nodeOfTests)
+}
+
+func TestZoneEvacuation_TheZoneOfThePrimaryOrNone_IsRefused(t *testing.T) {
+	fresh(t)
+	staff(t, automatic(t), estate.Crew{})
+	primary := look(t).role
+	node := strings.TrimSpace(kubectl(t, "get", "pod", primary, "-o", "jsonpath={.spec.nodeName}"))
+	for flag, says := range map[string]string{
+		"--node " + node: "fukkyu run database-switchover --database shodo",
+		"--zone mars":    "the zones with nodes are ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
+	} {
+		result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.Evacuation.Name, "--by", "yuki"}, strings.Fields(flag)...)...)
+		require.NoError(t, err)
+		require.Equal(t, 3, result.Exit, result.Stderr)
+		require.Contains(t, result.Stderr, says)
+	}
+	require.Empty(t, cordoned(t))
+}
