@@ -140,7 +140,7 @@ func (r *Run) finish(ctx workflow.Context, outcome report.Outcome, book Runbook)
 	if book.Conclude != nil {
 		book.Conclude(&r.report)
 	}
-	r.note(r.report.Clocks.Finished, KindRun, "", "%s: %s", outcome, r.report.Summary)
+	r.note(r.report.Clocks.Finished, KindRun, "", "%s: %s", r.report.Outcome, r.report.Summary)
 	r.countEnd(ctx)
 	r.takeLeave(ctx)
 	r.enter(ctx, PhaseFinished)

@@ -183,7 +183,7 @@ func (f runFlags) modeOf(command runbook.Mode) runbook.Mode {
 
 func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 	var f runFlags
-	start := fmt.Sprintf("  fukkyu %s %s%s%s --by yuki", verbOf(mode), offer.Name, offer.extra, offer.target.example())
+	start := fmt.Sprintf("  fukkyu %s %s%s%s --by yuki", verbOf(mode), offer.Name, offer.extra, offer.example())
 	command := &cobra.Command{
 		Use: offer.Name, Short: offer.short,
 		Long:    offer.long + "\n\nOn a terminal the run is drawn as by fukkyu watch. Ctrl-C only stops watching: the run goes on. To stop it, use fukkyu abort.",
@@ -192,7 +192,7 @@ func (s *session) startCommand(offer offer, mode runbook.Mode) *cobra.Command {
 		RunE:    func(command *cobra.Command, _ []string) error { return s.start(command, offer, f.modeOf(mode), f) },
 	}
 	flags := command.Flags()
-	offer.target.offerTo(command, &f)
+	offer.offerTo(command, &f)
 	flags.StringVar(&f.by, "by", "", "your name (required)")
 	flags.StringVar(&f.reason, "reason", "", "why; needed with --override")
 	flags.StringSliceVar(&f.overrides, "override", nil, "guard to override by name; may be repeated")
