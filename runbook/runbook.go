@@ -21,7 +21,8 @@ type Runbook struct {
 	Steps []Step
 	// Stages are parts of the runbook with a budget of their own. A stage that takes longer climbs the plan's escalation by a level.
 	Stages []Stage
-	// Conclude adds what only the scenario knows to the finished report: measurements and the outcome in a sentence.
+	// Conclude adds what only the scenario knows to the finished report: measurements and the outcome in a sentence. It may judge
+	// the outcome anew.
 	Conclude func(*report.Report)
 	// HandOver runs when the run stops after the point of no return. It gives back what the run holds and says in the
 	// report what stands, what does not, and which command continues.

@@ -147,6 +147,19 @@ func TestRestart_Twice_RestartsOnceAndNeverAPausedDeployment(t *testing.T) {
 	requireKind(t, err, failure.Unexpected, "rollout resume deployment/backend")
 }
 
+func TestRollOut_Twice_RollsOutOnceAndIsWatched(t *testing.T) {
+	c := onCluster(t, deployment(templateWith("it:good", nil)))
+	params := kubernetes.RollOutParams{Namespace: "shodo", Region: "tokyo", Deployments: []string{"backend"}, Mark: "run/1"}
+	for already := range 2 {
+		result, err := c.RollOut(t.Context(), params)
+		require.NoError(t, err)
+		require.Equal(t, already, result.Already)
+	}
+	seen, err := c.AwaitRollOut(t.Context(), kubernetes.AwaitRollOutParams{Namespace: "shodo", Region: "tokyo", Deployments: []string{"backend"}, Patience: time.Minute})
+	require.NoError(t, err)
+	require.True(t, seen.Done)
+}
+
 func TestRollBack_ADeployment_RunsTheRevisionByNameOnceAndKeepsItsAnnotations(t *testing.T) {
 	c := onCluster(t, restartedBad()...)
 	params := kubernetes.RollBackParams{WorkloadName: backend, Revision: "good"}
