@@ -17,6 +17,7 @@ const (
 	DatabaseSwitchoverName = "DatabaseSwitchover"
 	DatabaseCommitsName    = "DatabaseCommits"
 	RejoinName             = "Rejoin"
+	VerificationName       = "Verification"
 )
 
 // Register tells a worker the scenarios.
@@ -25,6 +26,7 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseSwitchover, workflow.RegisterOptions{Name: DatabaseSwitchoverName})
 	registry.RegisterWorkflowWithOptions(DatabaseCommits, workflow.RegisterOptions{Name: DatabaseCommitsName})
 	registry.RegisterWorkflowWithOptions(Rejoin, workflow.RegisterOptions{Name: RejoinName})
+	registry.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerificationName})
 }
 
 // call is one activity under way.

@@ -13,9 +13,9 @@ type AwaitLoadedParams struct {
 	Patience time.Duration `json:"patience"`
 }
 
-// AwaitLoaded waits until a server that was started has read its data, and says what it is then. It changes nothing.
+// AwaitRedisLoaded waits until a server that was started has read its data, and says what it is then. It changes nothing.
 // Error: NotReady when it does not answer, or still loads, at the end of the patience.
-func (a *Activities) AwaitLoaded(ctx context.Context, params AwaitLoadedParams) (Server, error) {
+func (a *Activities) AwaitRedisLoaded(ctx context.Context, params AwaitLoadedParams) (Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
 	said := "nothing"

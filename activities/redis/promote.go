@@ -21,10 +21,10 @@ type PromoteResult struct {
 	Already bool   `json:"already,omitempty"` // it was master before this try
 }
 
-// Promote makes a replica the master. Doing it again changes nothing. Errors: Unexpected when there is no proof that the old master
+// PromoteRedis makes a replica the master. Doing it again changes nothing. Errors: Unexpected when there is no proof that the old master
 // is stopped, or when another process than the one that was chosen answers: its data is not known; NotReady while it loads, and
 // when it is not master within the patience; Unreachable.
-func (a *Activities) Promote(ctx context.Context, params PromoteParams) (PromoteResult, error) {
+func (a *Activities) PromoteRedis(ctx context.Context, params PromoteParams) (PromoteResult, error) {
 	if params.Proof == "" {
 		return PromoteResult{}, failure.Permanent(failure.Unexpected, "promote %s: nothing proves that the old master is stopped, and two masters would both take writes", params.Instance.Pod)
 	}

@@ -49,9 +49,9 @@ type ReadServersResult struct {
 	Servers []Server `json:"servers"`
 }
 
-// ReadServers asks all instances at the same time for their role, replication and persistence. It changes nothing and returns no
+// ReadRedisServers asks all instances at the same time for their role, replication and persistence. It changes nothing and returns no
 // error: a server that does not answer is a finding.
-func (a *Activities) ReadServers(ctx context.Context, params ReadServersParams) (ReadServersResult, error) {
+func (a *Activities) ReadRedisServers(ctx context.Context, params ReadServersParams) (ReadServersResult, error) {
 	result := ReadServersResult{Servers: make([]Server, len(params.Instances))}
 	var asking sync.WaitGroup
 	for i, instance := range params.Instances {

@@ -26,14 +26,14 @@ func at(pod string, server *redistest.Server) redis.Instance {
 func started(t *testing.T, pod string, settings ...string) (redis.Instance, *redistest.Server) {
 	t.Helper()
 	server := redistest.Start(t, settings...)
-	_, err := redis.New().AwaitLoaded(t.Context(), redis.AwaitLoadedParams{Instance: at(pod, server), Patience: patience})
+	_, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{Instance: at(pod, server), Patience: patience})
 	require.NoError(t, err)
 	return at(pod, server), server
 }
 
 func read(t *testing.T, instances ...redis.Instance) []redis.Server {
 	t.Helper()
-	result, err := redis.New().ReadServers(t.Context(), redis.ReadServersParams{Instances: instances, Timeout: 2 * time.Second})
+	result, err := redis.New().ReadRedisServers(t.Context(), redis.ReadServersParams{Instances: instances, Timeout: 2 * time.Second})
 	require.NoError(t, err)
 	return result.Servers
 }
@@ -77,7 +77,7 @@ func TestReadServers_MasterReplicaAndOneThatIsGone_AreAllSaid(t *testing.T) {
 }
 
 func TestAwaitLoaded_OfAServerThatDoesNotAnswer_IsNotReady(t *testing.T) {
-	_, err := redis.New().AwaitLoaded(t.Context(), redis.AwaitLoadedParams{
+	_, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{
 		Instance: redis.Instance{Pod: "gone", Host: redistest.Host, Port: 1}, Patience: 200 * time.Millisecond,
 	})
 	requireFailure(t, err, failure.NotReady, false, "connection refused")
@@ -86,7 +86,7 @@ func TestAwaitLoaded_OfAServerThatDoesNotAnswer_IsNotReady(t *testing.T) {
 func TestWriteCanary_OnAMaster_WorksAndLeavesNothing(t *testing.T) {
 	master, _ := started(t, "redis-master-0")
 	for range 2 {
-		written, err := redis.New().WriteCanary(t.Context(), redis.WriteCanaryParams{Instance: master, ID: "run-1", Patience: patience})
+		written, err := redis.New().WriteRedisCanary(t.Context(), redis.WriteCanaryParams{Instance: master, ID: "run-1", Patience: patience})
 		require.NoError(t, err)
 		require.Equal(t, 1, written.Attempts)
 	}
@@ -96,7 +96,7 @@ func TestWriteCanary_OnAMaster_WorksAndLeavesNothing(t *testing.T) {
 func TestWriteCanary_OnAReplica_IsNotReady(t *testing.T) {
 	_, server := started(t, "redis-master-0")
 	replica, _ := started(t, "redis-replica-0", server.Of()...)
-	_, err := redis.New().WriteCanary(t.Context(), redis.WriteCanaryParams{Instance: replica, ID: "run-1", Patience: 300 * time.Millisecond})
+	_, err := redis.New().WriteRedisCanary(t.Context(), redis.WriteCanaryParams{Instance: replica, ID: "run-1", Patience: 300 * time.Millisecond})
 	requireFailure(t, err, failure.NotReady, false, "READONLY")
 }
 
@@ -110,7 +110,7 @@ func TestSampleKeys_OfAPattern_CountsTypesAndLivesUpToTheLimit(t *testing.T) {
 	require.NoError(t, connection.Set(t.Context(), "other", "x", 0).Err())
 	params := redis.SampleKeysParams{Instance: master, Pattern: "lpr:*", Limit: 1000, Timeout: patience}
 
-	all, err := redis.New().SampleKeys(t.Context(), params)
+	all, err := redis.New().SampleRedisKeys(t.Context(), params)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"string": 250, "list": 1}, all.Types)
 	require.Equal(t, 251, all.Keys)
@@ -119,7 +119,7 @@ func TestSampleKeys_OfAPattern_CountsTypesAndLivesUpToTheLimit(t *testing.T) {
 	require.InDelta(t, time.Hour, all.LongTTL, float64(time.Minute))
 
 	params.Limit = 10
-	some, err := redis.New().SampleKeys(t.Context(), params)
+	some, err := redis.New().SampleRedisKeys(t.Context(), params)
 	require.NoError(t, err)
 	require.Equal(t, 10, some.Keys)
 	require.False(t, some.Complete)
@@ -130,23 +130,23 @@ func TestPromote_OfAReplica_MakesItMasterOnce(t *testing.T) {
 	replica, _ := started(t, "redis-replica-0", server.Of()...)
 	params := redis.PromoteParams{Instance: replica, RunID: read(t, replica)[0].RunID, Patience: patience}
 
-	_, err := redis.New().Promote(t.Context(), params)
+	_, err := redis.New().PromoteRedis(t.Context(), params)
 	requireFailure(t, err, failure.Unexpected, true, "nothing proves")
 	require.Equal(t, redis.Replica, read(t, replica)[0].Role)
 
 	params.Proof = "its power switch says off"
-	promoted, err := redis.New().Promote(t.Context(), params)
+	promoted, err := redis.New().PromoteRedis(t.Context(), params)
 	require.NoError(t, err)
 	require.False(t, promoted.Already)
 	require.Equal(t, redis.Master, promoted.Server.Role)
 
-	again, err := redis.New().Promote(t.Context(), params)
+	again, err := redis.New().PromoteRedis(t.Context(), params)
 	require.NoError(t, err)
 	require.True(t, again.Already)
 }
 
 func TestPromote_OfAnotherProcessThanTheChosen_IsRefused(t *testing.T) {
 	master, _ := started(t, "redis-master-0")
-	_, err := redis.New().Promote(t.Context(), redis.PromoteParams{Instance: master, RunID: "another", Proof: "off", Patience: patience})
+	_, err := redis.New().PromoteRedis(t.Context(), redis.PromoteParams{Instance: master, RunID: "another", Proof: "off", Patience: patience})
 	requireFailure(t, err, failure.Unexpected, true, "restarted since")
 }

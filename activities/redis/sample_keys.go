@@ -31,9 +31,9 @@ type SampleKeysResult struct {
 	LongTTL  time.Duration  `json:"longTTL"`
 }
 
-// SampleKeys looks at some of the keys of a pattern, without ever stopping the server for all of them: SCAN, and not KEYS. A key
+// SampleRedisKeys looks at some of the keys of a pattern, without ever stopping the server for all of them: SCAN, and not KEYS. A key
 // that expires meanwhile is not counted. It changes nothing. A sample that its time cuts short is not complete. Error: Unreachable.
-func (a *Activities) SampleKeys(ctx context.Context, params SampleKeysParams) (SampleKeysResult, error) {
+func (a *Activities) SampleRedisKeys(ctx context.Context, params SampleKeysParams) (SampleKeysResult, error) {
 	within, cancel := context.WithTimeout(ctx, params.Timeout)
 	defer cancel()
 	client := dial(params.Instance)

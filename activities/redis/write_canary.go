@@ -28,9 +28,9 @@ type WriteCanaryResult struct {
 	Attempts int       `json:"attempts"`
 }
 
-// WriteCanary writes a key of ours, reads it back and deletes it, until all three succeed. The key is the same at every try, and
+// WriteRedisCanary writes a key of ours, reads it back and deletes it, until all three succeed. The key is the same at every try, and
 // ends by itself after a minute. Error: NotReady when it did not succeed within its patience.
-func (a *Activities) WriteCanary(ctx context.Context, params WriteCanaryParams) (WriteCanaryResult, error) {
+func (a *Activities) WriteRedisCanary(ctx context.Context, params WriteCanaryParams) (WriteCanaryResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
 	client := dial(params.Instance)
