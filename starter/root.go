@@ -52,7 +52,8 @@ needed, 5 done but too late or unproven, 6 the run goes on without this command,
 		return usage("%w\nusage: %s\nexample:\n%s", err, command.UseLine(), command.Example)
 	})
 	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error { return s.checkOutput(command) }
-	root.AddCommand(s.setupCommand(), s.planCommand(), s.runCommand(), s.rehearseCommand(), s.listCommand(), s.statusCommand(), s.watchCommand(), s.reportCommand(), s.diagnoseCommand())
+	root.AddCommand(s.setupCommand(), s.planCommand(), s.runCommand(), s.rehearseCommand(), s.diagnoseCommand(), s.verifyCommand(),
+		s.listCommand(), s.statusCommand(), s.watchCommand(), s.reportCommand())
 	root.AddCommand(s.decisionCommands()...)
 	root.AddCommand(&cobra.Command{
 		Use: "version", Short: "Print the version of this command", Example: "  fukkyu version", Args: noArguments,

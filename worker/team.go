@@ -18,6 +18,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/activities/pin"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
 	"github.com/shodo-ecosystem/fukkyu/activities/power"
+	"github.com/shodo-ecosystem/fukkyu/activities/redis"
 	"github.com/shodo-ecosystem/fukkyu/activities/volume"
 	"github.com/shodo-ecosystem/fukkyu/internal/build"
 	"github.com/shodo-ecosystem/fukkyu/plan"
@@ -67,6 +68,7 @@ func newTeam(connection client.Client, namespace string, pinned plan.Pinned, sit
 		place.RegisterActivity(kubernetes.New(clusters))
 		place.RegisterActivity(lease.New(clusters, holders{connection: connection, namespace: namespace}))
 		place.RegisterActivity(postgres.New(credentials))
+		place.RegisterActivity(redis.New())
 		place.RegisterActivity(pgbouncer.New(clusters))
 		place.RegisterActivity(volume.New(clusters, site))
 		place.RegisterActivity(power.New(site))

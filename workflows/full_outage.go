@@ -45,6 +45,7 @@ type fullOutage struct {
 
 	sick      map[string]diagnosis.Patient // as last diagnosed
 	diagnosed time.Time                    // when
+	blind     string                       // what has to answer before anything is known; empty: it does
 }
 
 // tier is what is recovered together. Nothing in it needs another of its own tier.

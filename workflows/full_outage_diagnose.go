@@ -24,6 +24,9 @@ func (o *fullOutage) diagnose(ctx workflow.Context) (runbook.Verdict, error) {
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
+	if o.blind != "" {
+		return runbook.Verdict{Seen: paragraphs, Waiting: o.blind}, nil
+	}
 	o.found = nil
 	for _, tier := range o.tiers {
 		for _, member := range tier.members {
@@ -113,8 +116,11 @@ func (o *fullOutage) diagnoseAll(ctx workflow.Context) (map[string]diagnosis.Pat
 		return nil, "", err
 	}
 	var paragraphs []string
-	o.sick, o.diagnosed = map[string]diagnosis.Patient{}, workflow.Now(ctx)
+	o.sick, o.diagnosed, o.blind = map[string]diagnosis.Patient{}, workflow.Now(ctx), ""
 	for _, one := range seen {
+		if why := one.Blind(); why != "" {
+			o.blind = fmt.Sprintf("the API server of %s to answer: %s", one.Region, why)
+		}
 		paragraphs = append(paragraphs, one.Conclusion.Paragraph)
 		for _, patient := range diagnosis.Patients(o.run.Plan, one) {
 			o.sick[patient.Name] = patient

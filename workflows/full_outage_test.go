@@ -27,6 +27,7 @@ type outage struct {
 	sick      map[string]string // by name of the part, what is wrong with it
 	incurable map[string]bool
 	asked     []runbook.Request // what the runs that were begun were asked with
+	away      int               // how many diagnoses find no API server
 	at, most  int               // how many service recoveries were under way, and how many at most
 }
 
@@ -79,6 +80,11 @@ func (o *outage) heal(ctx workflow.Context, asked runbook.Request, name string) 
 // diagnosis is what is seen of the estate as it is now.
 func (o *outage) diagnosis(p diagnose.Params) diagnosis.Diagnosis {
 	d := diagnosis.Diagnosis{Plan: p.Plan.Name, Region: p.Region, Namespace: "shodo", At: o.Now(), Counted: diagnosis.Counted{Pods: 10, Workloads: 6}}
+	if o.away--; o.away >= 0 {
+		d.Counted, d.Unanswered = diagnosis.Counted{}, []diagnosis.Probe{{Asked: diagnosis.AskNodes, Said: "refused"}, {Asked: diagnosis.AskPods, Said: "refused"}}
+		d.Conclusion = diagnosis.Judge(p.Plan, d)
+		return d
+	}
 	for _, name := range []string{"a", "c", "d"} {
 		d.Nodes = append(d.Nodes, diagnosis.Node{Name: "node-" + name, Zone: name, Ready: true})
 	}
@@ -153,6 +159,16 @@ func TestFullOutage_NothingIsDown_IsRefused(t *testing.T) {
 	_, err := o.recover(workflows.FullOutageRequest{})
 	require.True(t, runbook.RefusedBy(err, workflows.GuardHealthy), "%v", err)
 	require.Equal(t, []string{"take lease", "release lease "}, o.journal)
+}
+
+func TestFullOutage_TheAPIServerIsAwayAtFirst_IsWaitedForBeforeAnythingIsJudged(t *testing.T) {
+	o := newOutage(t)
+	o.sick = map[string]string{"shodo": "no answer", "shodo-backend": "503"}
+	o.away = 2
+	got, err := o.recover(workflows.FullOutageRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, []string{"take lease", "recover shodo"}, o.journal[:2])
 }
 
 func TestFullOutage_APartThatThePlanDoesNotHave_CannotBeSkipped(t *testing.T) {

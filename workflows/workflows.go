@@ -21,6 +21,7 @@ const (
 	FullOutageName         = "FullOutage"
 	DiagnosisName          = "Diagnosis"
 	ZoneEvacuationName     = "ZoneEvacuation"
+	VerificationName       = "Verification"
 )
 
 // Register tells a worker the scenarios.
@@ -33,6 +34,7 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(FullOutage, workflow.RegisterOptions{Name: FullOutageName})
 	registry.RegisterWorkflowWithOptions(Diagnosis, workflow.RegisterOptions{Name: DiagnosisName})
 	registry.RegisterWorkflowWithOptions(ZoneEvacuation, workflow.RegisterOptions{Name: ZoneEvacuationName})
+	registry.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerificationName})
 }
 
 // call is one activity under way.

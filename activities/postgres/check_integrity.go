@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/shodo-ecosystem/fukkyu/activities/integrity"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 )
 
 // Verdicts of a check. A check that could not run is not a pass.
 const (
-	Pass   = "pass"
-	Fail   = "fail"
-	NotRun = "not run"
+	Pass   = integrity.Pass
+	Fail   = integrity.Fail
+	NotRun = integrity.NotRun
 )
 
 // CheckIntegrityParams names the server and the queries of the plan.
@@ -30,12 +31,7 @@ type CheckIntegrityResult struct {
 }
 
 // Check is one query, what it returned and what was expected.
-type Check struct {
-	Name     string `json:"name"`
-	Measured string `json:"measured"`
-	Expected string `json:"expected,omitempty"`
-	Verdict  string `json:"verdict"`
-}
+type Check = integrity.Check
 
 // CheckIntegrity runs the plan's queries one after the other, each in a read-only transaction. It changes nothing. A wrong
 // answer, and a query that fails or takes more than its share of the time, is a result. Errors: Unreachable when the server
