@@ -44,7 +44,7 @@ func (a *Activities) PromoteRedis(ctx context.Context, params PromoteParams) (Pr
 		case server.Role == Master:
 			return PromoteResult{Server: server, Already: !told}, nil
 		}
-		if err := client.SlaveOf(ctx, "NO", "ONE").Err(); err != nil {
+		if err := client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 			return PromoteResult{}, unreachable("promote", params.Instance, err)
 		}
 		if told && pause(ctx) != nil {
