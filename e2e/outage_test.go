@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -18,11 +19,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// firstRevisions makes the services anew, each with a single revision.
+// firstRevisions makes the services anew, each with a single revision, now and when the test has ended.
 func firstRevisions(t *testing.T) {
 	t.Helper()
-	kubectl(t, "delete", "deployments", "--all", "--wait=true")
-	do(t, upArgs...)
+	again := func() {
+		ctx := context.WithoutCancel(t.Context()) // which has ended when the test has
+		_, err := lab.Kubectl(ctx, "delete", "deployments", "--all", "--wait=true")
+		require.NoError(t, err)
+		_, err = lab.Lab(ctx, upArgs...)
+		require.NoError(t, err)
+	}
+	again()
+	t.Cleanup(again)
 }
 
 func patchContainer(t *testing.T, service, field, value string) {
@@ -94,7 +102,6 @@ func requireServicesWhole(t *testing.T) {
 func TestFullOutage_OneServiceThatCannotBeHealed_IsNamedAndStopsNothing(t *testing.T) {
 	fresh(t)
 	firstRevisions(t)
-	t.Cleanup(func() { firstRevisions(t) })
 	staff(t, lab, estate.Crew{})
 	spoil(t, "shodo-ai-server")
 	disaster(t)
