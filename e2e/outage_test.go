@@ -50,8 +50,8 @@ func recoverEverything(t *testing.T) (report.Report, estate.Result) {
 	return got, result
 }
 
-// spoil makes a service anew that never was well: there is nothing to go back to.
-func spoil(t *testing.T, service string) {
+// spoil makes a service anew whose program, an argument, is none, so that it never was well: there is nothing to go back to.
+func spoil(t *testing.T, service, program string) {
 	t.Helper()
 	var deployment map[string]any
 	require.NoError(t, json.Unmarshal([]byte(kubectl(t, "get", "deployment", service, "-o", "json")), &deployment))
@@ -61,7 +61,7 @@ func spoil(t *testing.T, service string) {
 	path := filepath.Join(t.TempDir(), "deployment.json")
 	text, err := json.Marshal(deployment)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"ai-server"`), []byte(`"no-such-service"`)), 0o600))
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte(`["`+program+`"]`), []byte(`["no-such-service"]`)), 0o600))
 	kubectl(t, "create", "-f", path)
 }
 
@@ -103,7 +103,7 @@ func TestFullOutage_OneServiceThatCannotBeHealed_IsNamedAndStopsNothing(t *testi
 	fresh(t)
 	firstRevisions(t)
 	staff(t, lab, estate.Crew{})
-	spoil(t, "shodo-ai-server")
+	spoil(t, "shodo-ai-server", "ai-server")
 	disaster(t)
 	got, result := recoverEverything(t)
 	require.Equal(t, 4, result.Exit, result.Stderr)

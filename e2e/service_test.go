@@ -96,25 +96,15 @@ func TestServiceRecovery_TheBadRevisionWasRestartedByHand_GoesBackPastBoth(t *te
 }
 
 func TestServiceRecovery_NoEarlierRevision_EndsIncompleteAndPutsEverythingBack(t *testing.T) {
-	freshServices(t)
+	firstRevisions(t)
 	staff(t, automatic(t), estate.Crew{})
-	kubectl(t, "scale", "deployment/"+sickService, "--replicas=0")
-	t.Cleanup(func() {
-		_, err := lab.Kubectl(context.WithoutCancel(t.Context()), "scale", "deployment/"+sickService, "--replicas=2")
-		require.NoError(t, err)
-	})
-	kubectl(t, "set", "image", "deployment/"+sickService, "shodo=lab.local/none:1")
-	kubectl(t, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
-	wanted := kubectl(t, "get", "replicasets", "-l", "app="+sickService, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}")
-	names := strings.Fields(wanted)
-	kubectl(t, append([]string{"delete", "replicaset"}, names[:len(names)-1]...)...)
-	kubectl(t, "scale", "deployment/"+sickService, "--replicas=2")
+	spoil(t, sickService, "frontend")
 	before := templateOf(t)
 	got, result := recoverService(t)
 	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
 	require.Equal(t, 4, result.Exit)
 	require.Contains(t, got.Steps[3].Result, "keeps no earlier revision")
-	require.Contains(t, got.Missing[0], "ErrImagePull")
+	require.Contains(t, got.Missing[0], "CrashLoopBackOff")
 	require.Equal(t, before, templateOf(t))
 }
 

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -25,12 +26,24 @@ const (
 // store is an application that is spread over all nodes, with one of its pods at least in the zone of the tests.
 func store(t *testing.T) {
 	t.Helper()
-	kubectl(t, "delete", "deployment,pdb", "store", "--ignore-not-found", "--wait")
-	kubectl(t, "uncordon", "--all")
+	sweep(t)
+	t.Cleanup(func() { sweep(t) })
 	kubectl(t, "create", "deployment", "store", "--image=lab.local/host:1", "--replicas=10", "--",
 		"/usr/bin/sh", "-c", "trap exit TERM; sleep 100000 & wait") // ends at once when it is told to
 	kubectl(t, "rollout", "status", "deployment/store", "--timeout=60s")
 	require.NotEmpty(t, storesOn(t, nodeOfTests))
+}
+
+// sweep takes the application away and lets every node take pods, now or when the test has ended.
+func sweep(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"delete", "deployment,pdb", "store", "--ignore-not-found", "--wait"},
+		{"uncordon", "--selector=kubernetes.io/hostname"},
+	} {
+		_, err := lab.Kubectl(context.WithoutCancel(t.Context()), args...)
+		require.NoError(t, err)
+	}
 }
 
 // storesOn are the application's pods on a node.
@@ -80,7 +93,6 @@ func TestZoneEvacuation_ABudgetBlocks_IsNamedAndTheAbortUncordonsOnlyWhatTheRunC
 	store(t)
 	kubectl(t, "create", "pdb", "store", "--selector=app=store", "--min-available=10")
 	kubectl(t, "cordon", "node-c2") // by somebody else, before
-	t.Cleanup(func() { kubectl(t, "uncordon", "--all") })
 	staff(t, automatic(t), estate.Crew{})
 	for zone, node := range map[string]string{zoneOfTests: nodeOfTests, "ap-northeast-1c": "node-c1"} {
 		result, err := lab.Fukkyu(t.Context(), "run", workflows.Evacuation.Name, "--zone", zone, "--by", "yuki", "--detach")
