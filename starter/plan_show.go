@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,7 +28,9 @@ func showPlan(pinned plan.Pinned, language string) string {
 	s.edition()
 	s.people()
 	s.databases()
+	s.redis()
 	s.services()
+	s.dependencies()
 	s.runbooks()
 	return s.b.String()
 }
@@ -270,6 +273,22 @@ func (s *sheet) databases() {
 		rows = append(rows, []string{d.Name, d.Region, d.Primary, strings.Join(d.Replicas, ", "), commits, d.Redirect.By})
 	}
 	s.table(s.word("databases"), []string{"name", "region", "primary", "replicas", "commits", "redirect"}, rows)
+}
+
+func (s *sheet) redis() {
+	var rows [][]string
+	for _, r := range s.plan.Redis {
+		rows = append(rows, []string{r.Name, r.Region, r.Master, cmp.Or(strings.Join(r.Replicas, ", "), "-"), r.Service, cmp.Or(r.Keys, "-")})
+	}
+	s.table(s.word("redis"), []string{"name", "region", "master", "replicas", "service", "keys"}, rows)
+}
+
+func (s *sheet) dependencies() {
+	var rows [][]string
+	for _, dependency := range s.plan.Dependencies {
+		rows = append(rows, []string{dependency.Name, dependency.Title.In(s.language)})
+	}
+	s.table(s.word("dependencies"), []string{"name", "what"}, rows)
 }
 
 func (s *sheet) services() {
