@@ -142,7 +142,7 @@ func (o *fullOutage) runbook() runbook.Runbook {
 		Steps: append(steps,
 			runbook.Step{
 				Name: "Verify everything", Stage: stageRecover, Budget: healthBudget,
-				Verify: o.everythingIsWell,
+				Guard: o.canSee, Verify: o.everythingIsWell,
 			},
 			runbook.Step{
 				Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,

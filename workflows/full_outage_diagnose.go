@@ -149,6 +149,12 @@ func (o *fullOutage) unwellOf(ctx workflow.Context, services []plan.Service) (ma
 	return unwell, err
 }
 
+// canSee waits until everything can be seen: what nobody could look at is not well.
+func (o *fullOutage) canSee(ctx workflow.Context) (runbook.Verdict, error) {
+	_, seen, err := o.diagnoseAll(ctx)
+	return runbook.Verdict{Seen: seen, Waiting: o.blind}, err
+}
+
 // everythingIsWell looks at everything once more. What shows only now has its turn, what comes back by itself has its time, and what is
 // still down after that is not recovered.
 func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
@@ -166,8 +172,11 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 		return "", err
 	}
 	still, _, err := o.diagnoseAll(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case o.blind != "":
+		return "", fmt.Errorf("nobody can say how everything is; wait for %s", o.blind)
 	}
 	for _, tier := range o.tiers {
 		for _, member := range tier.members {

@@ -26,6 +26,7 @@ type outage struct {
 	*estate
 	sick      map[string]string // by name of the part, what is wrong with it
 	incurable map[string]bool
+	healed    func(name string)
 	asked     []runbook.Request // what the runs that were begun were asked with
 	away      int               // how many diagnoses find no API server
 	at, most  int               // how many service recoveries were under way, and how many at most
@@ -74,6 +75,9 @@ func (o *outage) heal(ctx workflow.Context, asked runbook.Request, name string) 
 		return report.Report{Outcome: report.Incomplete, Summary: name + " has no earlier revision"}, nil
 	}
 	delete(o.sick, name)
+	if o.healed != nil {
+		o.healed(name)
+	}
 	return report.Report{Outcome: report.Recovered, Summary: name + " is well"}, nil
 }
 
@@ -169,6 +173,17 @@ func TestFullOutage_TheAPIServerIsAwayAtFirst_IsWaitedForBeforeAnythingIsJudged(
 	require.NoError(t, err)
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Equal(t, []string{"take lease", "recover shodo"}, o.journal[:2])
+}
+
+func TestFullOutage_TheAPIServerGoesAwayOnTheWay_NothingIsTakenToBeWellUnseen(t *testing.T) {
+	o := newOutage(t)
+	o.sick = map[string]string{"shodo": "no answer", "shodo-frontend": "crashes"}
+	o.healed = func(name string) { o.away = 5 }
+	got, err := o.recover(workflows.FullOutageRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Contains(t, o.journal, "recover shodo-frontend")
+	require.Negative(t, o.away, "it waited until it could see again")
 }
 
 func TestFullOutage_APartThatThePlanDoesNotHave_CannotBeSkipped(t *testing.T) {

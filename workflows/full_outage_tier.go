@@ -42,8 +42,8 @@ func (w *tierWork) skippedWhole() string {
 // look finds what of the tier is sick now: what needed only its database may be well again since the diagnosis.
 func (w *tierWork) look(ctx workflow.Context) (runbook.Verdict, error) {
 	sick, err := w.sickOf(ctx, w.tier.members)
-	if err != nil {
-		return runbook.Verdict{}, err
+	if err != nil || w.blind != "" {
+		return runbook.Verdict{Waiting: w.blind}, err
 	}
 	w.sick = sick
 	for _, finding := range sick {
