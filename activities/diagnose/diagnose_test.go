@@ -354,12 +354,12 @@ func TestDiagnose_DependencyIsDead_IsNamed(t *testing.T) {
 }
 
 // Temporal takes results of 2 MB. A diagnosis stays far below, whatever is broken.
-func TestDiagnose_ThousandsOfPodsAreSick_StaysSmallAndSaysWhatItLeftOut(t *testing.T) {
+func TestDiagnose_HundredsOfPodsAreSick_StaysSmallAndSaysWhatItLeftOut(t *testing.T) {
 	t.Parallel()
 	e := anEstate(t)
 	e.pods = nil
 	long := strings.Repeat("the reason is long ", 200)
-	for i := range 3000 {
+	for i := range 600 {
 		e.pods = append(e.pods, unready(fmt.Sprintf("web-%d", i), corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: long}}}))
 		e.events = append(e.events, corev1.Event{Type: corev1.EventTypeWarning, Reason: fmt.Sprintf("Failed%d", i), Message: long, LastTimestamp: metav1.Now()})
 	}
@@ -368,8 +368,8 @@ func TestDiagnose_ThousandsOfPodsAreSick_StaysSmallAndSaysWhatItLeftOut(t *testi
 	text, err := json.Marshal(seen)
 	require.NoError(t, err)
 	require.Less(t, len(text), 512<<10)
-	require.Contains(t, seen.LeftOut, "2800 pods")
-	require.Equal(t, 3000, seen.Counted.Pods)
+	require.Contains(t, seen.LeftOut, "400 pods")
+	require.Equal(t, 600, seen.Counted.Pods)
 }
 
 func TestDiagnose_EvidenceStoreIsNotThere_IsAFindingAndNotTheEnd(t *testing.T) {
