@@ -24,7 +24,7 @@ const (
 
 // Up makes the estate, or what of it is missing, and returns when everything in it is Ready.
 func (e Estate) Up(ctx context.Context) error {
-	v, err := e.values()
+	v, err := e.values(Services())
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,12 @@ func (e Estate) Up(ctx context.Context) error {
 	if _, err := e.kubectl(ctx, foundation, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
 		return err
 	}
+	if err := e.Mend(ctx); err != nil {
+		return err
+	}
+	if err := e.applyServices(ctx, v); err != nil {
+		return err
+	}
 	if err := e.createDatabase(ctx, v); err != nil {
 		return err
 	}
@@ -42,6 +48,20 @@ func (e Estate) Up(ctx context.Context) error {
 		return err
 	}
 	return e.AwaitReady(ctx)
+}
+
+// applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
+func (e Estate) applyServices(ctx context.Context, v values) error {
+	for _, manifest := range []string{"services.yaml", "deployments.yaml"} {
+		text, err := render(manifest, v)
+		if err != nil {
+			return err
+		}
+		if _, err := e.kubectl(ctx, text, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // createDatabase creates what recoveries change, once.

@@ -7,6 +7,7 @@ package topology
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -157,4 +158,26 @@ func (l Lab) Region(name string) (Region, error) {
 		names = append(names, region.Name)
 	}
 	return Region{}, fmt.Errorf("no such region %s: regions are %s", name, strings.Join(names, ", "))
+}
+
+// InZone are the nodes of a zone; none when there is no such zone.
+func (l Lab) InZone(zone string) []Node {
+	var found []Node
+	for _, node := range l.Nodes() {
+		if node.Zone == zone {
+			found = append(found, node)
+		}
+	}
+	return found
+}
+
+// Zones lists the zones of all regions.
+func (l Lab) Zones() []string {
+	var zones []string
+	for _, node := range l.Nodes() {
+		if !slices.Contains(zones, node.Zone) {
+			zones = append(zones, node.Zone)
+		}
+	}
+	return zones
 }
