@@ -58,7 +58,7 @@ func (e Estate) RollOutMissingImage(ctx context.Context, services []string) erro
 
 // rollOut changes Deployments by `kubectl set`.
 func (e Estate) rollOut(ctx context.Context, what string, services []string, to string) error {
-	if _, err := e.deployed(ctx, services); err != nil {
+	if err := e.mustHave(ctx, services); err != nil {
 		return err
 	}
 	args := []string{"set", what, "-n", "shodo"}
@@ -82,7 +82,7 @@ func (e Estate) TurnSick(ctx context.Context, services []string) (int, error) {
 
 // signal sends a signal to every process of the services.
 func (e Estate) signal(ctx context.Context, services []string, sent syscall.Signal) (int, error) {
-	if _, err := e.deployed(ctx, services); err != nil {
+	if err := e.mustHave(ctx, services); err != nil {
 		return 0, err
 	}
 	running, err := e.processes(ctx)
@@ -253,21 +253,18 @@ func (e Estate) deployments(ctx context.Context) (map[string]deployment, error) 
 	return all, nil
 }
 
-// deployed finds the Deployments of services, and refuses names of which there is none.
-func (e Estate) deployed(ctx context.Context, services []string) (map[string]deployment, error) {
+// mustHave refuses names of services of which there is no Deployment.
+func (e Estate) mustHave(ctx context.Context, services []string) error {
 	all, err := e.deployments(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[string]deployment{}
 	for _, service := range services {
-		d, there := all[service]
-		if !there {
-			return nil, fmt.Errorf("no such service %s: services are %s", service, strings.Join(names(all), ", "))
+		if _, there := all[service]; !there {
+			return fmt.Errorf("no such service %s: services are %s", service, strings.Join(names(all), ", "))
 		}
-		found[service] = d
 	}
-	return found, nil
+	return nil
 }
 
 func names(all map[string]deployment) []string {
