@@ -209,7 +209,7 @@ func (d deployment) service() (Service, bool) {
 			return service, true
 		}
 	}
-	return Service{}, false
+	return SyntheticService(d.Metadata.Name)
 }
 
 // faults says how the Deployment differs from what was applied.

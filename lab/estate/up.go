@@ -138,8 +138,10 @@ func (e Estate) equipWorker(ctx context.Context) error {
 var channels = []string{"on-call-pager", "development-lead-pager", "management-pager", "executives-mail", "incident-chat"}
 
 // AwaitReady returns when every pod of the estate is Ready and as many are there as are wanted.
-func (e Estate) AwaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+func (e Estate) AwaitReady(ctx context.Context) error { return e.awaitReady(ctx, readyPatience) }
+
+func (e Estate) awaitReady(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -156,7 +158,7 @@ func (e Estate) AwaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the estate is not Ready after %s: %s; see lab status and %s", readyPatience, seen, e.Folder.Logs())
+			return fmt.Errorf("the estate is not Ready after %s: %s; see lab status and %s", patience, seen, e.Folder.Logs())
 		case <-ticker.C:
 		}
 	}

@@ -22,8 +22,10 @@ const (
 	BackendPort  = 8000
 	FrontendPort = 8001
 	AIServerPort = 8002
-	PowerPort    = 8400
-	InboxPort    = 8401
+	// SyntheticPort serves all synthetic services, each below a path of its name.
+	SyntheticPort = 8003
+	PowerPort     = 8400
+	InboxPort     = 8401
 )
 
 // APIServerPort is where the API server of every region listens, on the address of its control plane.
@@ -110,6 +112,9 @@ func (l Lab) Tag() string { return fmt.Sprintf("lab%d", l.Network.Addr().As4()[1
 
 // PowerURL is the root of the Redfish service.
 func (l Lab) PowerURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), PowerPort) }
+
+// SyntheticURL is what synthetic services are below, each by its name.
+func (l Lab) SyntheticURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), SyntheticPort) }
 
 // InboxURL is where the channels of people are told things.
 func (l Lab) InboxURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), InboxPort) }
