@@ -27,10 +27,12 @@ func TestCommands_RefuseWrongWordsByNamingTheRightOnes(t *testing.T) {
 		want string
 	}{
 		{[]string{"nope"}, "no such command nope: there are break, daemon, down"},
-		{[]string{"break", "nope"}, "no such fault nope: there are api-server, cut, etcd, freeze, partition, power-off"},
+		{[]string{"break", "nope"}, "no such fault nope: there are api-server, crash, cut, errors, etcd, freeze, hang, image, partition, power-off, rollout, temporal, zone"},
 		{[]string{"break", "power-off"}, "lab break power-off wants NODE, got 0 arguments"},
 		{[]string{"break", "partition", "node-a1"}, "lab break partition wants NODE NODE, got 1 arguments"},
-		{[]string{"mend"}, "lab mend wants NODE, api-server, etcd, temporal or all, got 0 arguments"},
+		{[]string{"break", "zone"}, "lab break zone wants ZONE, got 0 arguments"},
+		{[]string{"break", "crash"}, "lab break crash wants at least one SERVICE"},
+		{[]string{"mend"}, "lab mend wants NODE, ZONE, services, api-server, etcd, temporal or all, got 0 arguments"},
 		{[]string{"status", "--output", "xml"}, `output "xml": want text or json`},
 		{[]string{"up", "--nope"}, "see: lab up --help"},
 	} {
@@ -52,6 +54,7 @@ func TestCommands_RefuseANodeThatIsNone(t *testing.T) {
 	for _, args := range [][]string{{"break", "cut", "nope"}, {"break", "partition", "node-a1", "nope"}, {"mend", "nope"}} {
 		require.ErrorContains(t, ran(t, folder, args...), "no such node nope: nodes are node-a1")
 	}
+	require.ErrorContains(t, ran(t, folder, "break", "zone", "mars"), "no such zone mars: zones are ap-northeast-1a, ap-northeast-1c, ap-northeast-1d")
 	require.ErrorContains(t, ran(t, folder, "break", "partition", "node-a1", "node-a1"), "name two different nodes")
 }
 

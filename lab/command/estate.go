@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -76,7 +77,11 @@ func printEstates(out io.Writer, estates []estate.Status) error {
 		}
 		fmt.Fprintf(table, "\nestate of %s: role object names %s (epoch %s), Service postgres leads to %s\n",
 			e.Region, orNobody(e.Primary), cmp.Or(e.Epoch, "-"), orNobody(e.Service))
-		fmt.Fprintln(table, "POD\tNODE\tPHASE\tREADY")
+		fmt.Fprintln(table, "SERVICE\tREADY\tFAULTS")
+		for _, service := range e.Services {
+			fmt.Fprintf(table, "%s\t%d/%d\t%s\n", service.Name, service.Ready, service.Wanted, cmp.Or(strings.Join(service.Faults, ", "), "-"))
+		}
+		fmt.Fprintln(table, "\nPOD\tNODE\tPHASE\tREADY")
 		for _, pod := range e.Pods {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%t\n", pod.Name, cmp.Or(pod.Node, "-"), pod.Phase, pod.Ready)
 		}
@@ -109,7 +114,7 @@ func (s *session) temporalUp(ctx context.Context, talk io.Writer) error {
 func newReset(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:     "reset",
-		Short:   "Put the database back to its first state, empty, whatever recoveries have made of it",
+		Short:   "Put the database back to its first state, empty, and services to the version that was applied",
 		Example: "  lab mend all && lab reset",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -20,11 +20,13 @@ var services = map[string]string{"api-server": controlplane.APIServer, "etcd": c
 func newBreak(s *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "break",
-		Short: "Break something: power-off, freeze, cut, partition, api-server, etcd, temporal",
+		Short: "Break something: machines, a zone, the network, the control plane, Temporal, services",
 		Long: "Break something. NODE is a node's name, or the word primary for the node under the PostgreSQL primary.\n" +
-			"What was broken is mended with: lab mend NODE, lab mend api-server, lab mend all",
-		Example: "  lab break power-off primary\n  lab break freeze node-a1\n  lab break cut node-c1\n  lab break partition node-a1 node-c1\n  lab break api-server",
-		Args:    cobra.ArbitraryArgs, RunE: choose("fault"),
+			"SERVICE is the name of a Deployment, such as shodo-frontend; a version that is rolled out broken is cured by kubectl rollout undo.\n" +
+			"What was broken is mended with: lab mend NODE, lab mend ZONE, lab mend services, lab mend api-server, lab mend all",
+		Example: "  lab break power-off primary\n  lab break freeze node-a1\n  lab break cut node-c1\n  lab break partition node-a1 node-c1\n  lab break zone ap-northeast-1c\n" +
+			"  lab break api-server\n  lab break crash shodo-frontend",
+		Args: cobra.ArbitraryArgs, RunE: choose("fault"),
 	}
 	node := func(name, short string, act func(*cobra.Command, faults.Lab, topology.Node) error) *cobra.Command {
 		return &cobra.Command{Use: name + " NODE", Short: short, Example: "  lab break " + name + " primary\n  lab break " + name + " node-a1", Args: exactly(1, "NODE"),
@@ -36,7 +38,9 @@ func newBreak(s *session) *cobra.Command {
 		node("power-off", "Take a node's power away, at once; returns when it is proven off", powerOff),
 		node("freeze", "Stop a node like a paused virtual machine: no process runs, nothing answers", freeze),
 		node("cut", "Take a node off the network; everything in it runs on", cut),
-		newPartition(s))
+		newPartition(s),
+		newBreakZone(s))
+	command.AddCommand(newServiceFaults(s)...)
 	for name, service := range services {
 		command.AddCommand(newStop(s, name, service))
 	}
@@ -110,45 +114,89 @@ func newKillTemporal(s *session) *cobra.Command {
 		}}
 }
 
+// what `lab mend` mends beside nodes and zones.
+const mendable = "NODE, ZONE, services, api-server, etcd, temporal or all"
+
 func newMend(s *session) *cobra.Command {
-	command := &cobra.Command{Use: "mend NODE|api-server|etcd|temporal|all", Short: "Undo every fault of a node, of the control plane, or of the lab",
-		Long:    "Undo faults: a node is put back on the network, thawed and switched on, whatever was wrong with it.",
-		Example: "  lab mend node-a1\n  lab mend api-server\n  lab mend all", Args: exactly(1, "NODE, api-server, etcd, temporal or all"),
+	return &cobra.Command{Use: "mend NODE|ZONE|services|api-server|etcd|temporal|all", Short: "Undo every fault of a node, of a zone, of services, of the control plane, or of the lab",
+		Long: "Undo faults: a node is put back on the network, thawed and switched on, whatever was wrong with it; a service is put back to the\n" +
+			"version that was applied, and its processes go on.",
+		Example: "  lab mend node-a1\n  lab mend ap-northeast-1c\n  lab mend services\n  lab mend api-server\n  lab mend all", Args: exactly(1, mendable),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if service, known := services[args[0]]; known {
-				lab, region, err := s.region(nil)
-				if err != nil {
-					return err
-				}
-				if err := lab.Resume(region, service); err != nil {
-					return err
-				}
-				return done(cmd, "%s of %s comes back", service, region.Name)
+				return s.resume(cmd, service)
 			}
-			if args[0] == "temporal" {
+			switch args[0] {
+			case "temporal":
 				return s.temporalUp(cmd.Context(), cmd.ErrOrStderr())
+			case "services":
+				if _, err := s.livingEstates(); err != nil {
+					return err
+				}
+				if err := s.mendServices(cmd.Context()); err != nil {
+					return err
+				}
+				return done(cmd, "services are as they were applied; new pods need some seconds until they are Ready")
+			case "all":
+				return s.mendAll(cmd)
+			default:
+				return s.mendNodes(cmd, args[0])
 			}
-			if args[0] == "all" {
-				lab, err := faults.Load(s.folder)
-				if err != nil {
-					return err
-				}
-				if err := needRoot(); err != nil {
-					return err
-				}
-				if err := lab.MendAll(cmd.Context()); err != nil {
-					return err
-				}
-				return done(cmd, "every fault is undone; nodes need some seconds until they are Ready")
-			}
-			return s.onNodes(cmd, args, func(lab faults.Lab, nodes []topology.Node) error {
-				if err := lab.Mend(cmd.Context(), nodes[0]); err != nil {
-					return err
-				}
-				return done(cmd, "%s is mended; it needs some seconds until it is Ready", nodes[0].Name)
-			})
 		}}
-	return command
+}
+
+// resume lets a service of the control plane come back.
+func (s *session) resume(cmd *cobra.Command, service string) error {
+	lab, region, err := s.region(nil)
+	if err != nil {
+		return err
+	}
+	if err := lab.Resume(region, service); err != nil {
+		return err
+	}
+	return done(cmd, "%s of %s comes back", service, region.Name)
+}
+
+func (s *session) mendAll(cmd *cobra.Command) error {
+	lab, err := faults.Load(s.folder)
+	if err != nil {
+		return err
+	}
+	if err := needRoot(); err != nil {
+		return err
+	}
+	if err := lab.MendAll(cmd.Context()); err != nil {
+		return err
+	}
+	if err := s.mendServices(cmd.Context()); err != nil {
+		return err
+	}
+	return done(cmd, "every fault is undone; nodes and new pods need some seconds until they are Ready")
+}
+
+// mendNodes undoes the faults of the one node of that name, or of all nodes of the zone of that name.
+func (s *session) mendNodes(cmd *cobra.Command, name string) error {
+	lab, err := faults.Load(s.folder)
+	if err != nil {
+		return err
+	}
+	nodes := lab.InZone(name)
+	if len(nodes) == 0 {
+		node, err := lab.Node(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		nodes = []topology.Node{node}
+	}
+	if err := needRoot(); err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		if err := lab.Mend(cmd.Context(), node); err != nil {
+			return err
+		}
+	}
+	return done(cmd, "%s is mended; it needs some seconds until it is Ready", name)
 }
 
 // onNodes finds the nodes of the names and acts on them.

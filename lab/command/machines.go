@@ -64,7 +64,20 @@ func serve(ctx context.Context, folder topology.Folder) error {
 	for _, balanced := range balancers(lab) {
 		services.Go(func() error { return balanced.Serve(ctx) })
 	}
+	services.Go(func() error { return syntheticRouter(lab).Serve(ctx) })
 	return services.Wait()
+}
+
+// syntheticRouter leads to the synthetic services, however many there are.
+func syntheticRouter(lab topology.Lab) balancer.Router {
+	router := balancer.Router{Listen: fmt.Sprintf("%s:%d", lab.Host(), topology.SyntheticPort), Port: func(name string) (int, bool) {
+		service, known := estate.SyntheticService(name)
+		return service.NodePort, known
+	}}
+	for _, node := range lab.Nodes() {
+		router.Nodes = append(router.Nodes, node.Address.String())
+	}
+	return router
 }
 
 // balancers are one for each service, in front of the node ports of all nodes.

@@ -64,7 +64,7 @@ func newRoot() *cobra.Command {
 		return wrongUsage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	root.RunE = choose("command")
-	root.AddCommand(newUp(s), newDown(s), newStatus(s), newKubeconfig(s), newBreak(s), newMend(s), newReset(s), newReferee(s), newInbox(s), newDaemon(s), newPackages(s))
+	root.AddCommand(newUp(s), newDown(s), newStatus(s), newKubeconfig(s), newBreak(s), newMend(s), newReset(s), newReferee(s), newInbox(s), newSynthetic(s), newDaemon(s), newPackages(s))
 	root.AddCommand(newInternals(s)...)
 	return root
 }

@@ -24,7 +24,7 @@ type labStatus struct {
 
 func newStatus(s *session) *cobra.Command {
 	var output string
-	status := &cobra.Command{Use: "status", Short: "Show the machines and the estate: power, faults, Ready, role, pods",
+	status := &cobra.Command{Use: "status", Short: "Show the machines and the estate: power, faults, Ready, role, services, pods",
 		Example: "  lab status\n  lab status --output json", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" {

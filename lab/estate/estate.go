@@ -38,7 +38,8 @@ type Service struct {
 	Replicas  int
 	Readiness string // path of its readiness probe
 	NodePort  int    // on every node
-	Port      int    // on the balancer
+	Port      int    // on the balancer; a synthetic service has none of its own
+	Tier      int    // of a synthetic service
 }
 
 // Services lists them. The backend is ready while it lives: without its database it must still say so to its customers.
@@ -72,7 +73,8 @@ type values struct {
 	Instances                                []instance
 }
 
-func (e Estate) values() (values, error) {
+// values are those of an estate with these services.
+func (e Estate) values(services []Service) (values, error) {
 	passwords, err := e.passwords()
 	if err != nil {
 		return values{}, err
@@ -80,7 +82,7 @@ func (e Estate) values() (values, error) {
 	v := values{
 		PostgresAddress: e.Region.Service(54).String(), RedisAddress: e.Region.Service(63).String(),
 		QuietNode: e.quietNode(), HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
-		Passwords: passwords, Services: Services(), Sets: []set{{"postgres-primary", 1}, {"postgres-replica", 2}},
+		Passwords: passwords, Services: services, Sets: []set{{"postgres-primary", 1}, {"postgres-replica", 2}},
 	}
 	for i, name := range []string{"postgres-primary-0", "postgres-replica-0", "postgres-replica-1", "postgres-replica-2", "postgres-replica-3"} {
 		v.Instances = append(v.Instances, instance{Name: name, Address: e.Region.Service(byte(80 + i)).String()})

@@ -19,7 +19,7 @@ func kinds(t *testing.T, name string) map[string]int {
 	require.NoError(t, err)
 	lab, err := topology.New(topology.DefaultNetwork, profile)
 	require.NoError(t, err)
-	v, err := Estate{Lab: lab, Folder: topology.Folder(t.TempDir()), Region: lab.Regions[0]}.values()
+	v, err := Estate{Lab: lab, Folder: topology.Folder(t.TempDir()), Region: lab.Regions[0]}.values(Services())
 	require.NoError(t, err)
 	text, err := render(name, v)
 	require.NoError(t, err)
@@ -41,7 +41,8 @@ func TestManifests_KeepWhatRecoveriesChangeApartFromWhatEveryUpAppliesAgain(t *t
 	require.Equal(t, map[string]int{"Service": 1, "StatefulSet": 2, "ConfigMap": 1}, kinds(t, "database.yaml"))
 	require.Equal(t, map[string]int{"PersistentVolume": 48}, kinds(t, "volumes.yaml"))
 	foundation := kinds(t, "foundation.yaml")
-	require.Equal(t, 3, foundation["Deployment"])
+	require.Equal(t, map[string]int{"Deployment": 3}, kinds(t, "deployments.yaml"))
+	require.Equal(t, map[string]int{"Service": 3}, kinds(t, "services.yaml"))
 	require.Equal(t, 4, foundation["Secret"])
 	require.NotContains(t, foundation, "ConfigMap")
 }

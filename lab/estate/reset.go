@@ -26,7 +26,7 @@ const (
 const claimed = `{{range .items}}{{if .spec.claimRef}}{{.metadata.name}} {{end}}{{end}}`
 
 // Reset brings the database back to its very first state, empty and with postgres-primary-0 as its primary, however many
-// recoveries have changed it since. It returns when customers are served again. All machines must be on.
+// recoveries have changed it since, and undoes the faults of services. It returns when customers are served again. All machines must be on.
 func (e Estate) Reset(ctx context.Context) error {
 	for _, together := range [][][]string{
 		// Without the role object start gates hold, so no instance starts on the way.

@@ -17,8 +17,9 @@ type Status struct {
 	Primary string `json:"primary"`
 	Epoch   string `json:"epoch"`
 	// Service is the pod that the Service postgres leads to.
-	Service string      `json:"service"`
-	Pods    []PodStatus `json:"pods"`
+	Service  string          `json:"service"`
+	Pods     []PodStatus     `json:"pods"`
+	Services []ServiceStatus `json:"services"`
 }
 
 // PodStatus is one pod's.
@@ -35,6 +36,9 @@ func (e Estate) Status(ctx context.Context) Status {
 	server, err := cluster.New(e.Folder, e.Region)
 	if err == nil {
 		err = status.read(ctx, server)
+	}
+	if err == nil {
+		status.Services, err = e.services(ctx)
 	}
 	if err != nil {
 		status.Missing = err.Error()

@@ -24,7 +24,7 @@ const (
 
 // Up makes the estate, or what of it is missing, and returns when everything in it is Ready.
 func (e Estate) Up(ctx context.Context) error {
-	v, err := e.values()
+	v, err := e.values(Services())
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,12 @@ func (e Estate) Up(ctx context.Context) error {
 	if _, err := e.kubectl(ctx, foundation, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
 		return err
 	}
+	if err := e.Mend(ctx); err != nil {
+		return err
+	}
+	if err := e.applyServices(ctx, v); err != nil {
+		return err
+	}
 	if err := e.createDatabase(ctx, v); err != nil {
 		return err
 	}
@@ -42,6 +48,20 @@ func (e Estate) Up(ctx context.Context) error {
 		return err
 	}
 	return e.AwaitReady(ctx)
+}
+
+// applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
+func (e Estate) applyServices(ctx context.Context, v values) error {
+	for _, manifest := range []string{"services.yaml", "deployments.yaml"} {
+		text, err := render(manifest, v)
+		if err != nil {
+			return err
+		}
+		if _, err := e.kubectl(ctx, text, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // createDatabase creates what recoveries change, once.
@@ -118,8 +138,10 @@ func (e Estate) equipWorker(ctx context.Context) error {
 var channels = []string{"on-call-pager", "development-lead-pager", "management-pager", "executives-mail", "incident-chat"}
 
 // AwaitReady returns when every pod of the estate is Ready and as many are there as are wanted.
-func (e Estate) AwaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+func (e Estate) AwaitReady(ctx context.Context) error { return e.awaitReady(ctx, readyPatience) }
+
+func (e Estate) awaitReady(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -136,7 +158,7 @@ func (e Estate) AwaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the estate is not Ready after %s: %s; see lab status and %s", readyPatience, seen, e.Folder.Logs())
+			return fmt.Errorf("the estate is not Ready after %s: %s; see lab status and %s", patience, seen, e.Folder.Logs())
 		case <-ticker.C:
 		}
 	}

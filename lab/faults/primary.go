@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/cluster"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
@@ -28,6 +29,22 @@ func (l Lab) Node(ctx context.Context, name string) (topology.Node, error) {
 		return l.Lab.Node(node)
 	}
 	return topology.Node{}, errors.New("find the node under the primary: no region has the ConfigMap postgres-role or the pod it names; name the node itself")
+}
+
+// Zone finds the nodes of a zone by its name, or of the zone of the PostgreSQL primary by the word "primary".
+func (l Lab) Zone(ctx context.Context, name string) ([]topology.Node, error) {
+	if name == primary {
+		node, err := l.Node(ctx, primary)
+		if err != nil {
+			return nil, err
+		}
+		name = node.Zone
+	}
+	nodes := l.InZone(name)
+	if len(nodes) == 0 {
+		return nil, fmt.Errorf("no such zone %s: zones are %s", name, strings.Join(l.Zones(), ", "))
+	}
+	return nodes, nil
 }
 
 // underPrimary reads the role object, which alone says who is primary, and where that pod runs.

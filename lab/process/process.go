@@ -79,6 +79,12 @@ func (p Process) Alive() bool {
 	return err == nil && start == p.Start && state != "Z" && state != "X"
 }
 
+// Stopped says whether the process was stopped where it stands, as by SIGSTOP.
+func (p Process) Stopped() bool {
+	state, start, err := stat(p.PID)
+	return err == nil && start == p.Start && state == "T"
+}
+
 // Signal sends a signal; to a process that has ended it does nothing.
 func (p Process) Signal(signal syscall.Signal) error {
 	if !p.Alive() {

@@ -51,7 +51,7 @@ func runBackend(ctx context.Context) error {
 	mux.HandleFunc("GET /health", b.health)
 	mux.HandleFunc("GET /api/v1/nlp/health", b.health)
 	mux.HandleFunc("GET /api/v1/preview/health", b.health)
-	mux.HandleFunc("GET /alive", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET "+alivePath, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "alive") })
 	return serve(ctx, mux)
 }
 

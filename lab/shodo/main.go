@@ -11,31 +11,34 @@ import (
 	"syscall"
 )
 
-const usage = "usage: shodo backend|frontend|ai-server|gate|instance"
+const usage = "usage: shodo backend|frontend|ai-server|gate|instance\n       shodo check URL"
 
 func main() {
 	log.SetFlags(log.LstdFlags | log.Lmicroseconds | log.LUTC)
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, usage)
-		os.Exit(2)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
-	switch os.Args[1] {
-	case "backend":
+	switch {
+	case called("backend"):
 		err = runBackend(ctx)
-	case "frontend", "ai-server":
+	case called("frontend"), called("ai-server"):
 		err = runFront(ctx, os.Args[1])
-	case "gate":
+	case called("gate"):
 		err = runGate(ctx)
-	case "instance":
+	case called("instance"):
 		err = runInstance(ctx)
+	case called("check", "URL"):
+		err = check(ctx, os.Args[2])
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
 	stop()
 	os.Exit(exitCode(os.Args[1], err))
+}
+
+// called says whether the program was called by this name and with as many arguments as are named.
+func called(name string, arguments ...string) bool {
+	return len(os.Args) == 2+len(arguments) && os.Args[1] == name
 }
 
 // exitCode is 0 for a gate that the instance may pass, and for a service that was asked to stop. A gate that was asked to

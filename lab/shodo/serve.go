@@ -12,9 +12,14 @@ import (
 // listenAddress is the same for every service: each has a network of its own.
 const listenAddress = ":8080"
 
-// serve answers until ctx ends.
+// serve answers until ctx ends, or crashes where the environment wants that.
 func serve(ctx context.Context, handler http.Handler) error {
-	server := &http.Server{Addr: listenAddress, Handler: handler, ReadHeaderTimeout: time.Second}
+	patient, err := newPatient(handler)
+	if err != nil {
+		return err
+	}
+	patient.listen(ctx)
+	server := &http.Server{Addr: listenAddress, Handler: patient, ReadHeaderTimeout: time.Second}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close() // requests under way are the customers' to repeat

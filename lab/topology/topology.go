@@ -7,6 +7,7 @@ package topology
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +22,10 @@ const (
 	BackendPort  = 8000
 	FrontendPort = 8001
 	AIServerPort = 8002
-	PowerPort    = 8400
-	InboxPort    = 8401
+	// SyntheticPort serves all synthetic services, each below a path of its name.
+	SyntheticPort = 8003
+	PowerPort     = 8400
+	InboxPort     = 8401
 )
 
 // APIServerPort is where the API server of every region listens, on the address of its control plane.
@@ -110,6 +113,9 @@ func (l Lab) Tag() string { return fmt.Sprintf("lab%d", l.Network.Addr().As4()[1
 // PowerURL is the root of the Redfish service.
 func (l Lab) PowerURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), PowerPort) }
 
+// SyntheticURL is what synthetic services are below, each by its name.
+func (l Lab) SyntheticURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), SyntheticPort) }
+
 // InboxURL is where the channels of people are told things.
 func (l Lab) InboxURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), InboxPort) }
 
@@ -157,4 +163,26 @@ func (l Lab) Region(name string) (Region, error) {
 		names = append(names, region.Name)
 	}
 	return Region{}, fmt.Errorf("no such region %s: regions are %s", name, strings.Join(names, ", "))
+}
+
+// InZone are the nodes of a zone; none when there is no such zone.
+func (l Lab) InZone(zone string) []Node {
+	var found []Node
+	for _, node := range l.Nodes() {
+		if node.Zone == zone {
+			found = append(found, node)
+		}
+	}
+	return found
+}
+
+// Zones lists the zones of all regions.
+func (l Lab) Zones() []string {
+	var zones []string
+	for _, node := range l.Nodes() {
+		if !slices.Contains(zones, node.Zone) {
+			zones = append(zones, node.Zone)
+		}
+	}
+	return zones
 }
