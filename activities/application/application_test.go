@@ -81,7 +81,7 @@ func TestWriteCanary_ThatIsNotReadBack_IsTriedAgain(t *testing.T) {
 }
 
 func TestWriteCanary_ThatNeverSucceeds_SaysWhatTheApplicationSaid(t *testing.T) {
-	_, err := start(t, &backend{refuse: 1000}).WriteCanary(t.Context(), application.WriteCanaryParams{Canary: canary, Number: 42, Patience: 300 * time.Millisecond})
+	_, err := start(t, &backend{refuse: 1000}).WriteCanary(t.Context(), application.WriteCanaryParams{Canary: canary, Number: 42, Patience: time.Second})
 	requireFailure(t, err, failure.NotReady, false, "read-only transaction")
 }
 
@@ -92,7 +92,7 @@ func TestWriteCanary_ThroughAServiceThatHangs_EndsWithItsPatience(t *testing.T) 
 	began := time.Now()
 	_, err := activities.WriteCanary(t.Context(), application.WriteCanaryParams{Canary: canary, Number: 42, Patience: 200 * time.Millisecond})
 	requireFailure(t, err, failure.NotReady, false, "1 tries")
-	require.Less(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), 2*time.Second)
 }
 
 func TestWriteCanary_ThroughAServiceThatTheSiteDoesNotKnow_IsRefusedForGood(t *testing.T) {
@@ -105,7 +105,7 @@ func TestCheckHealth_FindsEachServiceThatIsNotWell(t *testing.T) {
 		{Name: "backend", Health: []string{"/health", "/sick", "/nowhere"}},
 		{Name: "dead", Health: []string{"/health"}},
 		{Name: "ghost", Health: []string{"/health"}},
-	}, Patience: 400 * time.Millisecond})
+	}, Patience: time.Second})
 	require.NoError(t, err)
 	require.Len(t, result.Checks, 5)
 	want := []struct {
@@ -140,7 +140,7 @@ func TestCheckHealth_AGoodStatusWithAWrongBody_IsNotWell(t *testing.T) {
 		fmt.Fprintf(response, `{"database": "%s"}`, request.URL.Path[1:])
 	}))
 	service := plan.Service{Name: "backend", Health: []string{"/ok", "/gone"}, Healthy: `"database": "ok"`}
-	result, err := activities.CheckHealth(t.Context(), application.CheckHealthParams{Services: []plan.Service{service}, Patience: 300 * time.Millisecond})
+	result, err := activities.CheckHealth(t.Context(), application.CheckHealthParams{Services: []plan.Service{service}, Patience: time.Second})
 	require.NoError(t, err)
 	require.True(t, result.Checks[0].OK)
 	require.False(t, result.Checks[1].OK)

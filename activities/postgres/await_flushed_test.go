@@ -39,7 +39,7 @@ func TestAwaitFlushed_AReplicaFallsSilent_IsNotTakenForOneThatStreams(t *testing
 
 func TestAwaitFlushed_CommitsHangOrTheServerIsGone_AnswersAllTheSame(t *testing.T) {
 	estate := pgtest.Start(t, 0)
-	params := postgres.AwaitFlushedParams{Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), AtLeast: 1, Patience: 500 * time.Millisecond}
+	params := postgres.AwaitFlushedParams{Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), AtLeast: 1, Patience: oneLook}
 	estate.Primary.Query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'")
 	estate.Primary.Query("SELECT pg_reload_conf()")
 	estate.Primary.Await("the setting", "SELECT current_setting('synchronous_standby_names')", "ANY 1 (*)")

@@ -21,7 +21,7 @@ func TestAwaitReplica_OnlyTheNamedReplicaCounts(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, found.Streaming, found.Seen)
 
-	params.Replica, params.Patience = "somebody", 200*time.Millisecond
+	params.Replica, params.Patience = "somebody", oneLook
 	other, err := activities().AwaitReplica(t.Context(), params)
 	require.NoError(t, err)
 	require.False(t, other.Streaming)

@@ -80,7 +80,7 @@ func TestAwaitWritable_ReplicaStoppedAndPrimary_OnlyThePrimaryIs(t *testing.T) {
 	estate := pgtest.Start(t, 1)
 	ask := func(server *pgtest.Server) postgres.AwaitWritableResult {
 		result, err := activities().AwaitWritable(t.Context(), postgres.AwaitWritableParams{
-			Database: "shodo", Catalog: pgtest.Catalog, Instance: at(server), Patience: 300 * time.Millisecond,
+			Database: "shodo", Catalog: pgtest.Catalog, Instance: at(server), Patience: oneLook,
 		})
 		require.NoError(t, err)
 		return result

@@ -21,7 +21,7 @@ func TestAwaitStreaming_WithTooFewReplicas_SaysWhoStreamsAfterItsPatience(t *tes
 	require.True(t, enough.Enough, enough.Seen)
 	require.Equal(t, []string{"replica-0"}, enough.Streaming)
 
-	params.AtLeast, params.Patience = 2, 300*time.Millisecond
+	params.AtLeast, params.Patience = 2, oneLook
 	few, err := activities().AwaitStreaming(t.Context(), params)
 	require.NoError(t, err)
 	require.False(t, few.Enough)
@@ -39,7 +39,7 @@ func TestAwaitStreaming_ACloneUnderWay_SaysHowFarItIs(t *testing.T) {
 	estate := pgtest.Start(t, 0)
 	cloneSlowly(t, estate)
 	found, err := activities().AwaitStreaming(t.Context(), postgres.AwaitStreamingParams{
-		Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), AtLeast: 1, Patience: 500 * time.Millisecond,
+		Database: "shodo", Catalog: pgtest.Catalog, Primary: at(estate.Primary), AtLeast: 1, Patience: oneLook,
 	})
 	require.NoError(t, err)
 	require.False(t, found.Enough)

@@ -98,7 +98,7 @@ func TestPromote_OfAReplicaWhoseNewerPrimaryIsGone_DoesNotPromoteIt(t *testing.T
 	moveOn(t, estate.Primary, estate.Replicas[0], estate.Replicas[1])
 	estate.Replicas[0].Kill()
 	estate.Replicas[1].Await("the end of its receiver", "SELECT count(*) FROM pg_stat_wal_receiver", "0")
-	params.Patience = 500 * time.Millisecond
+	params.Patience = oneLook
 
 	_, err := activities().Promote(t.Context(), params)
 

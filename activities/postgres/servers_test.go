@@ -28,6 +28,9 @@ func (c fixedCredentials) For(context.Context, string) (string, string, error) {
 	return c.username, c.password, nil
 }
 
+// oneLook is a patience that lets a server on a busy machine answer once, and soon ends.
+const oneLook = 2 * time.Second
+
 func activities() *postgres.Activities {
 	return postgres.New(fixedCredentials{pgtest.User, pgtest.Password})
 }

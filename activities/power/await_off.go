@@ -34,6 +34,7 @@ func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (Await
 	defer cancel()
 	ticker := time.NewTicker(offInterval)
 	defer ticker.Stop()
+	var seen string
 	for {
 		state, err := a.state(ctx, params.Region, params.Node)
 		switch {
@@ -43,8 +44,10 @@ func (a *Activities) AwaitOff(ctx context.Context, params AwaitOffParams) (Await
 			proof := fmt.Sprintf("power off: the power service reports machine %s as Off", params.Node)
 			return AwaitOffResult{Off: true, Proof: proof, Seen: proof}, nil
 		}
-		seen := fmt.Sprintf("machine %s is %s", params.Node, state)
-		if err != nil {
+		switch {
+		case err == nil:
+			seen = fmt.Sprintf("machine %s is %s", params.Node, state)
+		case ctx.Err() == nil || seen == "": // at the end of our patience the look before is worth more
 			seen = err.Error()
 		}
 		select {

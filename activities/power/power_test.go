@@ -134,7 +134,7 @@ func TestAwaitOff_ProvesNothing(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			result, err := start(t, test.service, test.password).AwaitOff(t.Context(), power.AwaitOffParams{Region: "tokyo", Node: test.node, Patience: 250 * time.Millisecond})
+			result, err := start(t, test.service, test.password).AwaitOff(t.Context(), power.AwaitOffParams{Region: "tokyo", Node: test.node, Patience: time.Second})
 			require.NoError(t, err)
 			require.False(t, result.Off)
 			require.Empty(t, result.Proof)

@@ -78,7 +78,7 @@ func TestReadServers_MasterReplicaAndOneThatIsGone_AreAllSaid(t *testing.T) {
 
 func TestAwaitLoaded_OfAServerThatDoesNotAnswer_IsNotReady(t *testing.T) {
 	_, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{
-		Instance: redis.Instance{Pod: "gone", Host: redistest.Host, Port: 1}, Patience: 200 * time.Millisecond,
+		Instance: redis.Instance{Pod: "gone", Host: redistest.Host, Port: 1}, Patience: time.Second,
 	})
 	requireFailure(t, err, failure.NotReady, false, "connection refused")
 }
@@ -96,7 +96,7 @@ func TestWriteCanary_OnAMaster_WorksAndLeavesNothing(t *testing.T) {
 func TestWriteCanary_OnAReplica_IsNotReady(t *testing.T) {
 	_, server := started(t, "redis-master-0")
 	replica, _ := started(t, "redis-replica-0", server.Of()...)
-	_, err := redis.New().WriteRedisCanary(t.Context(), redis.WriteCanaryParams{Instance: replica, ID: "run-1", Patience: 300 * time.Millisecond})
+	_, err := redis.New().WriteRedisCanary(t.Context(), redis.WriteCanaryParams{Instance: replica, ID: "run-1", Patience: time.Second})
 	requireFailure(t, err, failure.NotReady, false, "READONLY")
 }
 
