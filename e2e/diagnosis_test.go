@@ -52,6 +52,7 @@ func awaitHealth(t *testing.T) {
 
 func TestDiagnose_HealthyEstate_SaysSoWithinTwoSeconds(t *testing.T) {
 	fresh(t)
+	touchesNothing(t)
 	staff(t, lab, estate.Crew{})
 	awaitHealth(t)
 	seen, exit, took := diagnosed(t)

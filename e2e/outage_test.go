@@ -14,7 +14,6 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
-	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/stretchr/testify/require"
 )
@@ -115,28 +114,10 @@ func TestFullOutage_OneServiceThatCannotBeHealed_IsNamedAndStopsNothing(t *testi
 
 func TestFullOutage_EverythingIsWell_IsRefused(t *testing.T) {
 	fresh(t)
-	firstRevisions(t)
+	touchesNothing(t)
 	staff(t, lab, estate.Crew{})
 	awaitHealth(t)
 	_, result := recoverEverything(t)
 	require.Equal(t, 3, result.Exit, result.Stderr)
 	require.Contains(t, result.Stderr, "nothing that the plan names is down")
-}
-
-// changesOfOutage are the activities of everything that a full outage begins, as it comes to them.
-var changesOfOutage = []string{"AcquireLease", "Diagnose", "CloseRole", "Promote", "PointService", "ReleaseLease"}
-
-func TestFullOutage_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
-	fresh(t)
-	firstRevisions(t)
-	dieEverywhere(t, lab, changesOfOutage, func() {
-		disaster(t)
-		result, err := lab.Fukkyu(t.Context(), "run", workflows.Outage.Name, "--by", "yuki", "--detach")
-		require.NoError(t, err)
-		require.Equal(t, 6, result.Exit, result.Stderr)
-	})
-	got := awaitEndAt(t, workflows.Outage.ID("", "", runbook.Live))
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	require.Equal(t, 3, wantedPods(t))
-	requireServicesWhole(t)
 }

@@ -15,41 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rejoinWrites are the activities of a rejoin that change something, in its order.
-var rejoinWrites = []string{"AcquireLease", "OpenVolume", "TakeData", "FindLost", "Replay", "WriteLedger", "Rewind", "ReturnData", "CloseVolume", "LetUp", "ReleaseLease"}
-
-// A rejoin's worker dies at every boundary of one run, each time replaced by one that dies at the next. What it leaves is what an undisturbed
-// one leaves: the rows that the customer misses, and a replica.
-func TestRejoin_RowsThatTheCustomerMisses_AreInTheLedgerAlthoughEveryWorkerDies(t *testing.T) {
-	fresh(t)
-	missing := loseRows(t)
-	e := automatic(t)
-	dieEverywhere(t, e, rejoinWrites, func() { detachedRun(t, workflows.Rejoining) })
-	got := awaitEndOf(t, workflows.Rejoining)
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	require.Empty(t, factNamed(got, "not rewound"), "it was rewound once, not cloned")
-	requireKept(t, got, missing)
-	requireReplica(t)
-}
-
-// The maintenance pod is killed while the rewind writes: what it leaves is no data directory, and is never started.
-func TestRejoin_TheRewindIsKilledHalfWay_TheRowsAreKeptAndItClones(t *testing.T) {
-	fresh(t)
-	missing := loseRows(t)
-	staff(t, automatic(t), estate.Crew{})
-	detachedRun(t, workflows.Rejoining)
-	require.NoError(t, estate.Await(t.Context(), "the rewind", time.Minute, func() (bool, string) {
-		return len(onVolumes(t, "rejoin/rewinding")) == 1, "no mark of a rewind"
-	}))
-	kubectl(t, "delete", "pod", "postgres-primary-0-rejoin", "--grace-period=0", "--force")
-	got := awaitEndOf(t, workflows.Rejoining)
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	require.Contains(t, factNamed(got, "not rewound"), "interrupted")
-	requireKept(t, got, missing)
-	requireReplica(t)
-	require.Len(t, onVolumes(t, "set-aside/rejoin-2/data"), 1)
-}
-
 // What an undisturbed rejoin leaves, and that it cannot be had twice. It takes about a minute, so that it can be repeated: -run TestRejoin_Again -count 20.
 func TestRejoin_Again_IsRefusedBecauseItIsAReplica(t *testing.T) {
 	fresh(t)

@@ -5,14 +5,12 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/e2e/estate"
 	"github.com/shodo-ecosystem/fukkyu/report"
-	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/stretchr/testify/require"
 )
@@ -120,43 +118,4 @@ func TestServiceRecovery_WhatMustNotBeTouched_IsRefusedAndNothingIsChanged(t *te
 	require.Equal(t, 3, paused.Exit)
 	require.Contains(t, paused.Stderr, "rollout resume deployment/"+sickService)
 	require.Equal(t, before, templateOf(t))
-}
-
-func TestServiceRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
-	freshServices(t)
-	e := automatic(t)
-	before := templateOf(t)
-	t.Run("of a rollback", func(t *testing.T) {
-		rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
-		generation := generationOf(t)
-		got := dieRecovering(t, e, []string{"AcquireLease", "RollBack", "ReleaseLease"})
-		require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-		require.Equal(t, before, templateOf(t))
-		require.Equal(t, generation+1, generationOf(t), "it was rolled back once")
-	})
-	t.Run("of a restart", func(t *testing.T) {
-		generation := generationOf(t)
-		got := dieRecovering(t, e, []string{"Restart"}, "--override", workflows.GuardHealthy)
-		require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-		require.Equal(t, generation+1, generationOf(t), "it was restarted once")
-	})
-}
-
-// dieRecovering recovers the service while workers die at every boundary of the changes.
-func dieRecovering(t *testing.T, e estate.Estate, changes []string, flags ...string) report.Report {
-	t.Helper()
-	dieEverywhere(t, e, changes, func() {
-		args := append([]string{"run", workflows.Recovering.Name, "--service", sickService, "--by", "yuki", "--reason", "a test", "--detach"}, flags...)
-		result, err := lab.Fukkyu(t.Context(), args...)
-		require.NoError(t, err)
-		require.Equal(t, 6, result.Exit, result.Stderr)
-	})
-	return awaitEndAt(t, workflows.Recovering.ID("", sickService, runbook.Live))
-}
-
-func generationOf(t *testing.T) int {
-	t.Helper()
-	generation, err := strconv.Atoi(kubectl(t, "get", "deployment", sickService, "-o", "jsonpath={.metadata.generation}"))
-	require.NoError(t, err)
-	return generation
 }

@@ -95,18 +95,3 @@ func TestSwitchover_ADeadPrimary_IsRefusedAndTheFailoverIsNamed(t *testing.T) {
 	require.Equal(t, 3, result.Exit, result.Stderr)
 	require.Contains(t, result.Stderr, "fukkyu run database-failover --database shodo")
 }
-
-// changesOfSwitchover are the activities that change something, in the order of the runbook.
-var changesOfSwitchover = []string{"AcquireLease", "RecordLease", "PrepareShutdown", "CloseRole", "StopServer", "OpenRole", "Promote", "PointService", "ReleaseLease"}
-
-func TestSwitchover_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
-	fresh(t)
-	// Room for workers that die while nobody can write, and for those that take their place.
-	e := automatic(t, estate.Changes{"writeGap: 5s": "writeGap: 2m"})
-	do(t, "referee", "start")
-	dieEverywhere(t, e, changesOfSwitchover, func() { detachedRun(t, workflows.Switchover) })
-	got := awaitEndOf(t, workflows.Switchover)
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	requireNothingLost(t, judged(t))
-	requireEachEffectOnce(t, got)
-}

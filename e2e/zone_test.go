@@ -82,6 +82,24 @@ func awaitReady(t *testing.T, node string) {
 	kubectl(t, "wait", "--for=condition=Ready", "node/"+node, "--timeout=60s")
 }
 
+func TestZoneEvacuation_TheZoneOfThePrimaryOrNone_IsRefused(t *testing.T) {
+	fresh(t)
+	touchesNothing(t)
+	staff(t, automatic(t), estate.Crew{})
+	primary := look(t).role
+	node := strings.TrimSpace(kubectl(t, "get", "pod", primary, "-o", "jsonpath={.spec.nodeName}"))
+	for flag, says := range map[string]string{
+		"--node " + node: "fukkyu run database-switchover --database shodo",
+		"--zone mars":    "the zones with nodes are ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
+	} {
+		result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.Evacuation.Name, "--by", "yuki"}, strings.Fields(flag)...)...)
+		require.NoError(t, err)
+		require.Equal(t, 3, result.Exit, result.Stderr)
+		require.Contains(t, result.Stderr, says)
+	}
+	require.Empty(t, cordoned(t))
+}
+
 func TestZoneEvacuation_LivingZone_MovesWhatCanMoveByItsBudget(t *testing.T) {
 	fresh(t)
 	store(t)
@@ -157,21 +175,4 @@ func TestZoneEvacuation_TheNodeIsOnlyCutOff_NothingOfItIsFreed(t *testing.T) {
 	do(t, "mend", "all")
 	awaitReady(t, at.node)
 	kubectl(t, "uncordon", at.node)
-}
-
-func TestZoneEvacuation_TheZoneOfThePrimaryOrNone_IsRefused(t *testing.T) {
-	fresh(t)
-	staff(t, automatic(t), estate.Crew{})
-	primary := look(t).role
-	node := strings.TrimSpace(kubectl(t, "get", "pod", primary, "-o", "jsonpath={.spec.nodeName}"))
-	for flag, says := range map[string]string{
-		"--node " + node: "fukkyu run database-switchover --database shodo",
-		"--zone mars":    "the zones with nodes are ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
-	} {
-		result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.Evacuation.Name, "--by", "yuki"}, strings.Fields(flag)...)...)
-		require.NoError(t, err)
-		require.Equal(t, 3, result.Exit, result.Stderr)
-		require.Contains(t, result.Stderr, says)
-	}
-	require.Empty(t, cordoned(t))
 }
