@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -61,6 +62,29 @@ func TestDiagnose_HealthyEstate_SaysSoWithinTwoSeconds(t *testing.T) {
 	t.Logf("%s; the command took %s, the looking %s", seen.Conclusion.Paragraph, took.Round(time.Millisecond), seen.Took.Round(time.Millisecond))
 	for _, name := range []string{"diagnosis.json", "diagnosis.md", "logs.tar.gz"} {
 		require.FileExists(t, filepath.Join(seen.Bundle, name))
+	}
+}
+
+// A kubelet knows what its pods use when it has looked at them twice, ten seconds apart.
+func TestDiagnose_HealthyEstate_SaysWhatNodesAndPodsUse(t *testing.T) {
+	fresh(t)
+	staff(t, lab, estate.Crew{})
+	awaitHealth(t)
+	nodes, pods := strings.Fields(kubectl(t, "get", "nodes", "-o", "name")), strings.Fields(kubectl(t, "get", "pods", "-o", "name"))
+	var seen diagnosis.Diagnosis
+	require.NoError(t, estate.Await(t.Context(), "the usage of every node and pod", 60*time.Second, func() (bool, string) {
+		seen, _, _ = diagnosed(t)
+		return len(seen.Usage.Nodes) == len(nodes) && len(seen.Usage.Pods) == len(pods), fmt.Sprintf("%+v", seen.Usage)
+	}))
+	require.Empty(t, seen.Usage.NotMeasured)
+	for _, node := range seen.Usage.Nodes {
+		require.Contains(t, nodes, "node/"+node.Name)
+		require.Positive(t, node.CPU, "a node that runs nothing: %s", node.Name)
+		require.Positive(t, node.Memory)
+	}
+	for _, pod := range seen.Usage.Pods {
+		require.Contains(t, pods, "pod/"+pod.Name)
+		require.Positive(t, pod.Memory, pod.Name) // an idle one may use less than a thousandth of a core
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
 	"github.com/shodo-ecosystem/fukkyu/lab/cluster"
+	"github.com/shodo-ecosystem/fukkyu/lab/metrics"
 	"github.com/shodo-ecosystem/fukkyu/lab/supervise"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
@@ -84,6 +85,14 @@ func (c ControlPlane) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	usage, err := metrics.New(c.folder, c.region)
+	if err != nil {
+		return err
+	}
+	go func() {
+		// Reported and not fatal: a cluster that measures nothing is still of use.
+		fmt.Fprintln(os.Stderr, usage.Serve(ctx))
+	}()
 	first := supervise.New(c.folder.Logs(c.region.Machine()), switches(c.folder, c.region.Name))
 	services := c.services()
 	first.Add(services[0])
@@ -116,6 +125,7 @@ func (c ControlPlane) services() []supervise.Service {
 			flag("client-ca-file", issued(authority.CA+".crt")),
 			flag("kubelet-client-certificate", issued(authority.KubeletClient+".crt")), flag("kubelet-client-key", issued(authority.KubeletClient+".key")),
 			flag("kubelet-certificate-authority", issued(authority.CA+".crt")), flag("kubelet-preferred-address-types", "InternalIP"),
+			flag("proxy-client-cert-file", issued(authority.Aggregator+".crt")), flag("proxy-client-key-file", issued(authority.Aggregator+".key")),
 			flag("service-account-issuer", "https://kubernetes.default.svc"),
 			flag("service-account-key-file", issued(authority.ServiceAccount+".key")), flag("service-account-signing-key-file", issued(authority.ServiceAccount+".key")),
 			flag("authorization-mode", strings.Join([]string{"Node", "RBAC"}, ",")), flag("enable-admission-plugins", "NodeRestriction"),

@@ -28,7 +28,7 @@ func (e Estate) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	foundation, err := render("foundation.yaml", v)
+	foundation, err := e.foundation(v)
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,27 @@ func (e Estate) Up(ctx context.Context) error {
 		return err
 	}
 	return e.AwaitReady(ctx)
+}
+
+// foundation is what the manifest of that name says beside the values of the others: where the metrics API is, and who vouches for it.
+type foundation struct {
+	values
+	CA          string // in base64
+	MetricsPort int
+}
+
+func (e Estate) foundation(v values) ([]byte, error) {
+	ca, err := e.authority()
+	if err != nil {
+		return nil, err
+	}
+	return render("foundation.yaml", foundation{v, ca, topology.MetricsPort})
+}
+
+// authority is the certificate by which everybody in the region is known, in base64.
+func (e Estate) authority() (string, error) {
+	ca, err := os.ReadFile(filepath.Join(e.Folder.Authority(e.Region.Name), authority.CA+".crt"))
+	return base64.StdEncoding.EncodeToString(ca), err
 }
 
 // applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
@@ -107,14 +128,14 @@ func (e Estate) equipWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(filepath.Join(e.Folder.Authority(e.Region.Name), authority.CA+".crt"))
+	ca, err := e.authority()
 	if err != nil {
 		return err
 	}
 	kubeconfig, err := render("worker.kubeconfig", struct {
 		Region    topology.Region
 		CA, Token string
-	}{e.Region, base64.StdEncoding.EncodeToString(ca), token})
+	}{e.Region, ca, token})
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,12 @@ const (
 // APIServerPort is where the API server of every region listens, on the address of its control plane.
 const APIServerPort = 6443
 
+// KubeletPort is where the kubelet of every node listens, and MetricsPort where the metrics API does, inside the machine of the control plane.
+const (
+	KubeletPort = 10250
+	MetricsPort = 4443
+)
+
 // VolumesPerNode is how many folders for local volumes every node has, /srv/volumes/v01 and so on.
 const VolumesPerNode = 12
 
