@@ -176,6 +176,10 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 		{"a service is scaled to nothing", kube("scale", "deployment", "shodo-ai-server", "--replicas=0"), kube("scale", "deployment", "shodo-ai-server", "--replicas=2"), "service-recovery", "fukkyu run service-recovery --service shodo-ai-server --by $USER"},
 		{"everything is scaled to nothing", kube("scale", "deployment", "--all", "--replicas=0"), kube("scale", "deployment", "--all", "--replicas=2"), "full-outage", outage},
 		{"the API server is away", shatter("api-server"), func(t *testing.T) { do(t, "mend", "api-server") }, "", ""},
+		{"the API server stands still for seconds", shatter("api-server", "--slow", "5s"), func(t *testing.T) { do(t, "mend", "api-server") }, "", ""},
+		{"a dependency refuses", shatter("dependency"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
+		{"a dependency hangs", shatter("dependency", "--how", "hang"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
+		{"a dependency answers 503", shatter("dependency", "--how", "503"), mend, "", ""},
 		{"a node of replicas and services is dead", func(t *testing.T) { do(t, "break", "power-off", lesserNode(t)) }, mend, "node-failure", ""},
 	}
 	fresh(t)

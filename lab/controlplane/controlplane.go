@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -55,13 +56,28 @@ func Stop(folder topology.Folder, region, service string) error {
 	return os.WriteFile(supervise.Switch(switches(folder, region), service), nil, 0o644)
 }
 
-// Resume lets a stopped service come back. One that was not stopped runs on.
-func Resume(folder topology.Folder, region, service string) error {
-	err := os.Remove(supervise.Switch(switches(folder, region), service))
-	if os.IsNotExist(err) {
-		return nil
+// Slow makes a service of the region's control plane stand still for a time, work for a moment, and stand still again, until it is
+// resumed.
+func Slow(folder topology.Folder, region, service string, still time.Duration) error {
+	if err := os.MkdirAll(switches(folder, region), 0o755); err != nil {
+		return err
 	}
-	return err
+	return topology.WriteFile(supervise.Slow(switches(folder, region), service), []byte(still.String()), 0o644)
+}
+
+// Pause is how long a service stands still at a time; 0: it is not slow.
+func Pause(folder topology.Folder, region, service string) time.Duration {
+	return supervise.Pause(switches(folder, region), service)
+}
+
+// Resume lets a stopped service come back, and a slow one be as fast as it was. One with no fault runs on.
+func Resume(folder topology.Folder, region, service string) error {
+	for _, file := range []string{supervise.Switch(switches(folder, region), service), supervise.Slow(switches(folder, region), service)} {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stopped says whether a service is kept down.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
+	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -145,7 +146,8 @@ func (e Estate) equipWorker(ctx context.Context) error {
 		Services                                        []Service
 		InboxURL                                        string
 		Channels                                        []string
-	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services(), e.Lab.InboxURL(), channels})
+		ObjectStore                                     string
+	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services(), e.Lab.InboxURL(), channels, e.Lab.ObjectStoreURL() + objectstore.HealthPath})
 	if err != nil {
 		return err
 	}
