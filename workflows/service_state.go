@@ -24,6 +24,9 @@ const (
 	awaitSlack = 15 * time.Second
 )
 
+// changeSickPods marks in a history runs that do not wait for what users are answered once the pods are seen to be sick.
+const changeSickPods = "sick-pods-say-enough"
+
 // serviceState is a service as it was seen: its workload, its answers to users, and those of its pods.
 type serviceState struct {
 	workload kubernetes.Workload
@@ -31,7 +34,8 @@ type serviceState struct {
 	inside   []kubernetes.PodCheck
 }
 
-// look reads all of it at the same time.
+// look reads all of it at the same time. What users are answered is only waited for while the workload and its pods seem well: sick pods
+// answer at once, and their users may be given seconds.
 func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) error {
 	reading := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name()})
 	outside := begin(s.act(ctx, "ask "+s.service.Name+" from outside"), app.CheckHealth, application.CheckHealthParams{Services: []plan.Service{s.service}, Patience: patience})
@@ -49,12 +53,13 @@ func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) err
 	if err != nil {
 		return err
 	}
-	answered, err := outside.get(ctx)
-	if err != nil {
-		return err
+	s.now = serviceState{workload: found, inside: inside.Checks}
+	if !s.now.isWell() && workflow.GetVersion(ctx, changeSickPods, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return nil
 	}
-	s.now = serviceState{workload: found, outside: answered.Checks, inside: inside.Checks}
-	return nil
+	answered, err := outside.get(ctx)
+	s.now.outside = answered.Checks
+	return err
 }
 
 // await watches the workload for as long as its patience is, which may be longer than activities usually take.
