@@ -52,7 +52,11 @@ func (e Estate) Up(ctx context.Context) error {
 
 // applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
 func (e Estate) applyServices(ctx context.Context, v values) error {
-	for _, manifest := range []string{"services.yaml", "deployments.yaml"} {
+	return e.applyAll(ctx, v, "services.yaml", "deployments.yaml")
+}
+
+func (e Estate) applyAll(ctx context.Context, v values, names ...string) error {
+	for _, manifest := range names {
 		text, err := render(manifest, v)
 		if err != nil {
 			return err
