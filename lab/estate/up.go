@@ -22,8 +22,19 @@ const (
 	tokenLife = "720h"
 )
 
-// Up makes the estate, or what of it is missing, and returns when everything in it is Ready.
+// Up makes the estate, or what of it is missing, and what a worker for it needs. It returns when everything in it is Ready.
 func (e Estate) Up(ctx context.Context) error {
+	if err := e.apply(ctx); err != nil {
+		return err
+	}
+	if err := e.equipWorker(ctx); err != nil {
+		return err
+	}
+	return e.AwaitReady(ctx)
+}
+
+// apply makes the estate, or what of it is missing.
+func (e Estate) apply(ctx context.Context) error {
 	v, err := e.values(Services())
 	if err != nil {
 		return err
@@ -41,13 +52,7 @@ func (e Estate) Up(ctx context.Context) error {
 	if err := e.applyServices(ctx, v); err != nil {
 		return err
 	}
-	if err := e.createDatabase(ctx, v); err != nil {
-		return err
-	}
-	if err := e.equipWorker(ctx); err != nil {
-		return err
-	}
-	return e.AwaitReady(ctx)
+	return e.createDatabase(ctx, v)
 }
 
 // applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
