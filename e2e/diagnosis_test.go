@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -61,6 +62,29 @@ func TestDiagnose_HealthyEstate_SaysSoWithinTwoSeconds(t *testing.T) {
 	t.Logf("%s; the command took %s, the looking %s", seen.Conclusion.Paragraph, took.Round(time.Millisecond), seen.Took.Round(time.Millisecond))
 	for _, name := range []string{"diagnosis.json", "diagnosis.md", "logs.tar.gz"} {
 		require.FileExists(t, filepath.Join(seen.Bundle, name))
+	}
+}
+
+// A kubelet knows what its pods use when it has looked at them twice, ten seconds apart.
+func TestDiagnose_HealthyEstate_SaysWhatNodesAndPodsUse(t *testing.T) {
+	fresh(t)
+	staff(t, lab, estate.Crew{})
+	awaitHealth(t)
+	nodes, pods := strings.Fields(kubectl(t, "get", "nodes", "-o", "name")), strings.Fields(kubectl(t, "get", "pods", "-o", "name"))
+	var seen diagnosis.Diagnosis
+	require.NoError(t, estate.Await(t.Context(), "the usage of every node and pod", 60*time.Second, func() (bool, string) {
+		seen, _, _ = diagnosed(t)
+		return len(seen.Usage.Nodes) == len(nodes) && len(seen.Usage.Pods) == len(pods), fmt.Sprintf("%+v", seen.Usage)
+	}))
+	require.Empty(t, seen.Usage.NotMeasured)
+	for _, node := range seen.Usage.Nodes {
+		require.Contains(t, nodes, "node/"+node.Name)
+		require.Positive(t, node.CPU, "a node that runs nothing: %s", node.Name)
+		require.Positive(t, node.Memory)
+	}
+	for _, pod := range seen.Usage.Pods {
+		require.Contains(t, pods, "pod/"+pod.Name)
+		require.Positive(t, pod.Memory, pod.Name) // an idle one may use less than a thousandth of a core
 	}
 }
 
@@ -152,6 +176,10 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 		{"a service is scaled to nothing", kube("scale", "deployment", "shodo-ai-server", "--replicas=0"), kube("scale", "deployment", "shodo-ai-server", "--replicas=2"), "service-recovery", "fukkyu run service-recovery --service shodo-ai-server --by $USER"},
 		{"everything is scaled to nothing", kube("scale", "deployment", "--all", "--replicas=0"), kube("scale", "deployment", "--all", "--replicas=2"), "full-outage", outage},
 		{"the API server is away", shatter("api-server"), func(t *testing.T) { do(t, "mend", "api-server") }, "", ""},
+		{"the API server stands still for seconds", shatter("api-server", "--slow", "5s"), func(t *testing.T) { do(t, "mend", "api-server") }, "", ""},
+		{"a dependency refuses", shatter("dependency"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
+		{"a dependency hangs", shatter("dependency", "--how", "hang"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
+		{"a dependency answers 503", shatter("dependency", "--how", "503"), mend, "", ""},
 		{"a node of replicas and services is dead", func(t *testing.T) { do(t, "break", "power-off", lesserNode(t)) }, mend, "node-failure", ""},
 	}
 	fresh(t)

@@ -101,6 +101,8 @@ services:
   - {name: shodo-backend, url: "http://10.0.0.1:8000"}
   - {name: shodo-frontend, url: "http://10.0.0.1:8001"}
   - {name: shodo-ai-server, url: "http://10.0.0.1:8002"}
+dependencies:
+  - {name: object-store, url: "http://10.0.0.1:8402/health"}
 `
 
 func TestParseSite_IsHeldAgainstThePlan(t *testing.T) {
@@ -109,15 +111,16 @@ func TestParseSite_IsHeldAgainstThePlan(t *testing.T) {
 	_, err = plan.ParseSite("site.yaml", []byte(site), pinned.Plan)
 	require.NoError(t, err)
 	cases := map[string]struct{ replace, with, says string }{
-		"another plan":        {"plan: shodo", "plan: other", "the site is for another plan"},
-		"an unknown database": {"name: shodo,", "name: shoda,", "valid are shodo"},
-		"a missing service":   {`  - {name: shodo-backend, url: "http://10.0.0.1:8000"}` + "\n", "", "service shodo-backend of the plan is missing"},
-		"no user for power":   {"username: operator, ", "", "regions[0].power.username: missing"},
-		"no password file":    {"passwordFile: power-password, ", "", "regions[0].power.passwordFile: missing"},
-		"a node of no system": {"systems: {node-a1: node-a1}", "systems: {node-a1: ''}", "regions[0].power.systems.node-a1: missing"},
-		"no URL":              {`url: "http://10.0.0.1:8000"`, "url: backend", "is no URL"},
-		"no region":           {"name: ap-northeast-1", "name: us-west-2", "region ap-northeast-1 of database shodo is missing"},
-		"an unknown key":      {"username: operator", "user: operator", "regions[0].power.user: unknown field"},
+		"another plan":         {"plan: shodo", "plan: other", "the site is for another plan"},
+		"an unknown database":  {"name: shodo,", "name: shoda,", "valid are shodo"},
+		"a missing service":    {`  - {name: shodo-backend, url: "http://10.0.0.1:8000"}` + "\n", "", "service shodo-backend of the plan is missing"},
+		"no user for power":    {"username: operator, ", "", "regions[0].power.username: missing"},
+		"no password file":     {"passwordFile: power-password, ", "", "regions[0].power.passwordFile: missing"},
+		"a node of no system":  {"systems: {node-a1: node-a1}", "systems: {node-a1: ''}", "regions[0].power.systems.node-a1: missing"},
+		"a missing dependency": {`dependencies:` + "\n" + `  - {name: object-store, url: "http://10.0.0.1:8402/health"}` + "\n", "", "dependency object-store of the plan is missing"},
+		"no URL":               {`url: "http://10.0.0.1:8000"`, "url: backend", "is no URL"},
+		"no region":            {"name: ap-northeast-1", "name: us-west-2", "region ap-northeast-1 of database shodo is missing"},
+		"an unknown key":       {"username: operator", "user: operator", "regions[0].power.user: unknown field"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -86,6 +86,7 @@ services:
   - {name: shodo-backend, url: "http://127.0.0.1:1"}
   - {name: shodo-frontend, url: "http://127.0.0.1:1"}
   - {name: shodo-ai-server, url: "http://127.0.0.1:1"}
+dependencies: [{name: object-store, tcp: "127.0.0.1:1"}]
 `
 
 // page asks for the metrics until they are served and satisfy enough.

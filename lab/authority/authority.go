@@ -33,9 +33,12 @@ type Holder struct {
 	File      string // base name of the .crt and .key files
 	Name      string
 	Groups    []string
-	Addresses []netip.Addr // set: the holder also serves at these
-	DNS       []string
+	Addresses []netip.Addr // the holder also serves at these
+	DNS       []string     // and by these names
 }
+
+// Serves says whether the holder is asked by others, and not only asks them.
+func (h Holder) Serves() bool { return len(h.Addresses)+len(h.DNS) > 0 }
 
 // Names of the files the control plane and the kubeconfig files are made of.
 const (
@@ -46,6 +49,8 @@ const (
 	Controllers    = "kube-controller-manager"
 	Scheduler      = "kube-scheduler"
 	Proxy          = "kube-proxy"
+	Aggregator     = "front-proxy-client" // the API server, where it passes requests on
+	Metrics        = "metrics"
 	ServiceAccount = "service-account"
 )
 
@@ -62,6 +67,8 @@ func Holders(region topology.Region) []Holder {
 		{File: Controllers, Name: "system:kube-controller-manager"},
 		{File: Scheduler, Name: "system:kube-scheduler"},
 		{File: Proxy, Name: "system:kube-proxy"},
+		{File: Aggregator, Name: Aggregator},
+		{File: Metrics, Name: "metrics", DNS: []string{"metrics.kube-system.svc"}},
 	}
 	for _, node := range region.Nodes {
 		holders = append(holders, Holder{File: Kubelet(node.Name), Name: "system:node:" + node.Name, Groups: []string{"system:nodes"},
@@ -144,7 +151,7 @@ func (i issuer) issue(folder string, holder Holder) error {
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if len(holder.Addresses) > 0 {
+	if holder.Serves() {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 		template.DNSNames = holder.DNS
 		for _, address := range holder.Addresses {

@@ -27,12 +27,12 @@ func TestCommands_RefuseWrongWordsByNamingTheRightOnes(t *testing.T) {
 		want string
 	}{
 		{[]string{"nope"}, "no such command nope: there are break, daemon, down"},
-		{[]string{"break", "nope"}, "no such fault nope: there are api-server, crash, cut, errors, etcd, freeze, hang, image, partition, power-off, rollout, temporal, zone"},
+		{[]string{"break", "nope"}, "no such fault nope: there are api-server, crash, cut, dependency, errors, etcd, freeze, hang, image, partition, power-off, rollout, temporal, zone"},
 		{[]string{"break", "power-off"}, "lab break power-off wants NODE, got 0 arguments"},
 		{[]string{"break", "partition", "node-a1"}, "lab break partition wants NODE NODE, got 1 arguments"},
 		{[]string{"break", "zone"}, "lab break zone wants ZONE, got 0 arguments"},
 		{[]string{"break", "crash"}, "lab break crash wants at least one SERVICE"},
-		{[]string{"mend"}, "lab mend wants NODE, ZONE, services, api-server, etcd, temporal or all, got 0 arguments"},
+		{[]string{"mend"}, "lab mend wants NODE, ZONE, services, api-server, etcd, temporal, dependency or all, got 0 arguments"},
 		{[]string{"status", "--output", "xml"}, `output "xml": want text or json`},
 		{[]string{"up", "--nope"}, "see: lab up --help"},
 	} {

@@ -20,7 +20,7 @@ var services = map[string]string{"api-server": controlplane.APIServer, "etcd": c
 func newBreak(s *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "break",
-		Short: "Break something: machines, a zone, the network, the control plane, Temporal, services",
+		Short: "Break something: machines, a zone, the network, the control plane, Temporal, services, a dependency",
 		Long: "Break something. NODE is a node's name, or the word primary for the node under the PostgreSQL primary.\n" +
 			"SERVICE is the name of a Deployment, such as shodo-frontend; a version that is rolled out broken is cured by kubectl rollout undo.\n" +
 			"What was broken is mended with: lab mend NODE, lab mend ZONE, lab mend services, lab mend api-server, lab mend all",
@@ -44,7 +44,7 @@ func newBreak(s *session) *cobra.Command {
 	for name, service := range services {
 		command.AddCommand(newStop(s, name, service))
 	}
-	command.AddCommand(newKillTemporal(s))
+	command.AddCommand(newKillTemporal(s), newBreakDependency(s))
 	return command
 }
 
@@ -86,17 +86,33 @@ func newPartition(s *session) *cobra.Command {
 // newStop breaks one service of the control plane: of the named region, or of the only one.
 func newStop(s *session, name, service string) *cobra.Command {
 	effect := map[string]string{"api-server": "nothing answers", "etcd": "the API server runs on and answers with errors"}[name]
-	return &cobra.Command{Use: name + " [REGION]", Short: "Stop " + service + " alone: " + effect, Example: "  lab break " + name, Args: cobra.MaximumNArgs(1),
+	var slow time.Duration
+	command := &cobra.Command{Use: name + " [REGION]", Short: "Stop " + service + " alone: " + effect, Example: "  lab break " + name, Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, region, err := s.region(args)
 			if err != nil {
 				return err
+			}
+			if slow > 0 {
+				return slowDown(cmd, lab, region, service, slow)
 			}
 			if err := lab.Stop(region, service); err != nil {
 				return err
 			}
 			return done(cmd, "%s of %s is stopped", service, region.Name)
 		}}
+	if service == controlplane.APIServer {
+		command.Flags().DurationVar(&slow, "slow", 0, "leave it running and make it slow: it stands still for this long, works for a moment, and stands still again")
+		command.Example += "\n  lab break " + name + " --slow 2s"
+	}
+	return command
+}
+
+func slowDown(cmd *cobra.Command, lab faults.Lab, region topology.Region, service string, still time.Duration) error {
+	if err := lab.Slow(region, service, still); err != nil {
+		return err
+	}
+	return done(cmd, "%s of %s stands still for %s at a time", service, region.Name, still)
 }
 
 // newKillTemporal ends Temporal as a crash would; its histories stay in their file.
@@ -115,10 +131,10 @@ func newKillTemporal(s *session) *cobra.Command {
 }
 
 // what `lab mend` mends beside nodes and zones.
-const mendable = "NODE, ZONE, services, api-server, etcd, temporal or all"
+const mendable = "NODE, ZONE, services, api-server, etcd, temporal, dependency or all"
 
 func newMend(s *session) *cobra.Command {
-	return &cobra.Command{Use: "mend NODE|ZONE|services|api-server|etcd|temporal|all", Short: "Undo every fault of a node, of a zone, of services, of the control plane, or of the lab",
+	return &cobra.Command{Use: "mend NODE|ZONE|services|api-server|etcd|temporal|dependency|all", Short: "Undo every fault of a node, of a zone, of services, of the control plane, or of the lab",
 		Long: "Undo faults: a node is put back on the network, thawed and switched on, whatever was wrong with it; a service is put back to the\n" +
 			"version that was applied, and its processes go on.",
 		Example: "  lab mend node-a1\n  lab mend ap-northeast-1c\n  lab mend services\n  lab mend api-server\n  lab mend all", Args: exactly(1, mendable),
@@ -129,6 +145,8 @@ func newMend(s *session) *cobra.Command {
 			switch args[0] {
 			case "temporal":
 				return s.temporalUp(cmd.Context(), cmd.ErrOrStderr())
+			case "dependency":
+				return s.mendDependency(cmd)
 			case "services":
 				if _, err := s.livingEstates(); err != nil {
 					return err

@@ -14,6 +14,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/inbox"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/node"
+	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/power"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
@@ -61,6 +62,7 @@ func serve(ctx context.Context, folder topology.Folder) error {
 		return service.Serve(ctx)
 	})
 	services.Go(func() error { return inbox.New(folder, lab).Serve(ctx) })
+	services.Go(func() error { return objectstore.New(folder, lab).Serve(ctx) })
 	for _, balanced := range balancers(lab) {
 		services.Go(func() error { return balanced.Serve(ctx) })
 	}

@@ -63,11 +63,17 @@ func printStatus(out io.Writer, status faults.Status) error {
 		served = "not served; bring it back with: lab up"
 	}
 	fmt.Fprintf(out, "power switch %s (%s)\n", status.Power, served)
+	if status.ObjectStore != "" {
+		fmt.Fprintf(out, "object store: out of order (%s)\n", status.ObjectStore)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, region := range status.Regions {
 		answers := "answers"
 		if !region.Answers {
 			answers = "does not answer"
+		}
+		if region.Slow > 0 {
+			answers += fmt.Sprintf(", and stands still for %s at a time", region.Slow)
 		}
 		fmt.Fprintf(table, "\nregion %s: control plane %s, API server %s %s\n", region.Name, region.ControlPlane, region.Server, answers)
 		fmt.Fprintln(table, "NODE\tZONE\tADDRESS\tPOWER\tREADY\tFAULTS")

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
 	"github.com/shodo-ecosystem/fukkyu/lab/cluster"
+	"github.com/shodo-ecosystem/fukkyu/lab/metrics"
 	"github.com/shodo-ecosystem/fukkyu/lab/supervise"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
@@ -54,13 +56,28 @@ func Stop(folder topology.Folder, region, service string) error {
 	return os.WriteFile(supervise.Switch(switches(folder, region), service), nil, 0o644)
 }
 
-// Resume lets a stopped service come back. One that was not stopped runs on.
-func Resume(folder topology.Folder, region, service string) error {
-	err := os.Remove(supervise.Switch(switches(folder, region), service))
-	if os.IsNotExist(err) {
-		return nil
+// Slow makes a service of the region's control plane stand still for a time, work for a moment, and stand still again, until it is
+// resumed.
+func Slow(folder topology.Folder, region, service string, still time.Duration) error {
+	if err := os.MkdirAll(switches(folder, region), 0o755); err != nil {
+		return err
 	}
-	return err
+	return topology.WriteFile(supervise.Slow(switches(folder, region), service), []byte(still.String()), 0o644)
+}
+
+// Pause is how long a service stands still at a time; 0: it is not slow.
+func Pause(folder topology.Folder, region, service string) time.Duration {
+	return supervise.Pause(switches(folder, region), service)
+}
+
+// Resume lets a stopped service come back, and a slow one be as fast as it was. One with no fault runs on.
+func Resume(folder topology.Folder, region, service string) error {
+	for _, file := range []string{supervise.Switch(switches(folder, region), service), supervise.Slow(switches(folder, region), service)} {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stopped says whether a service is kept down.
@@ -84,6 +101,14 @@ func (c ControlPlane) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	usage, err := metrics.New(c.folder, c.region)
+	if err != nil {
+		return err
+	}
+	go func() {
+		// Reported and not fatal: a cluster that measures nothing is still of use.
+		fmt.Fprintln(os.Stderr, usage.Serve(ctx))
+	}()
 	first := supervise.New(c.folder.Logs(c.region.Machine()), switches(c.folder, c.region.Name))
 	services := c.services()
 	first.Add(services[0])
@@ -116,6 +141,7 @@ func (c ControlPlane) services() []supervise.Service {
 			flag("client-ca-file", issued(authority.CA+".crt")),
 			flag("kubelet-client-certificate", issued(authority.KubeletClient+".crt")), flag("kubelet-client-key", issued(authority.KubeletClient+".key")),
 			flag("kubelet-certificate-authority", issued(authority.CA+".crt")), flag("kubelet-preferred-address-types", "InternalIP"),
+			flag("proxy-client-cert-file", issued(authority.Aggregator+".crt")), flag("proxy-client-key-file", issued(authority.Aggregator+".key")),
 			flag("service-account-issuer", "https://kubernetes.default.svc"),
 			flag("service-account-key-file", issued(authority.ServiceAccount+".key")), flag("service-account-signing-key-file", issued(authority.ServiceAccount+".key")),
 			flag("authorization-mode", strings.Join([]string{"Node", "RBAC"}, ",")), flag("enable-admission-plugins", "NodeRestriction"),

@@ -21,7 +21,7 @@ func kinds(t *testing.T, name string) map[string]int {
 	require.NoError(t, err)
 	v, err := Estate{Lab: lab, Folder: topology.Folder(t.TempDir()), Region: lab.Regions[0]}.values(Services())
 	require.NoError(t, err)
-	text, err := render(name, v)
+	text, err := render(name, foundation{v, "Q0E=", topology.MetricsPort})
 	require.NoError(t, err)
 	found := map[string]int{}
 	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
@@ -40,9 +40,10 @@ func kinds(t *testing.T, name string) map[string]int {
 func TestManifests_KeepWhatRecoveriesChangeApartFromWhatEveryUpAppliesAgain(t *testing.T) {
 	require.Equal(t, map[string]int{"Service": 1, "StatefulSet": 2, "ConfigMap": 1}, kinds(t, "database.yaml"))
 	require.Equal(t, map[string]int{"PersistentVolume": 48}, kinds(t, "volumes.yaml"))
-	foundation := kinds(t, "foundation.yaml")
+	lasting := kinds(t, "foundation.yaml")
 	require.Equal(t, map[string]int{"Deployment": 3}, kinds(t, "deployments.yaml"))
 	require.Equal(t, map[string]int{"Service": 3}, kinds(t, "services.yaml"))
-	require.Equal(t, 4, foundation["Secret"])
-	require.NotContains(t, foundation, "ConfigMap")
+	require.Equal(t, 4, lasting["Secret"])
+	require.Equal(t, 1, lasting["APIService"])
+	require.NotContains(t, lasting, "ConfigMap")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/authority"
+	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -39,7 +40,7 @@ func (e Estate) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	foundation, err := render("foundation.yaml", v)
+	foundation, err := e.foundation(v)
 	if err != nil {
 		return err
 	}
@@ -53,6 +54,27 @@ func (e Estate) apply(ctx context.Context) error {
 		return err
 	}
 	return e.createDatabase(ctx, v)
+}
+
+// foundation is what the manifest of that name says beside the values of the others: where the metrics API is, and who vouches for it.
+type foundation struct {
+	values
+	CA          string // in base64
+	MetricsPort int
+}
+
+func (e Estate) foundation(v values) ([]byte, error) {
+	ca, err := e.authority()
+	if err != nil {
+		return nil, err
+	}
+	return render("foundation.yaml", foundation{v, ca, topology.MetricsPort})
+}
+
+// authority is the certificate by which everybody in the region is known, in base64.
+func (e Estate) authority() (string, error) {
+	ca, err := os.ReadFile(filepath.Join(e.Folder.Authority(e.Region.Name), authority.CA+".crt"))
+	return base64.StdEncoding.EncodeToString(ca), err
 }
 
 // applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
@@ -116,14 +138,14 @@ func (e Estate) equipWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(filepath.Join(e.Folder.Authority(e.Region.Name), authority.CA+".crt"))
+	ca, err := e.authority()
 	if err != nil {
 		return err
 	}
 	kubeconfig, err := render("worker.kubeconfig", struct {
 		Region    topology.Region
 		CA, Token string
-	}{e.Region, base64.StdEncoding.EncodeToString(ca), token})
+	}{e.Region, ca, token})
 	if err != nil {
 		return err
 	}
@@ -133,7 +155,8 @@ func (e Estate) equipWorker(ctx context.Context) error {
 		Services                                        []Service
 		InboxURL                                        string
 		Channels                                        []string
-	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services(), e.Lab.InboxURL(), channels})
+		ObjectStore                                     string
+	}{e.Region, filepath.Base(e.Folder.WorkerKubeconfig()), e.Lab.PowerURL(), filepath.Base(e.Folder.PowerPassword()), e.Lab.Host().String(), Services(), e.Lab.InboxURL(), channels, e.Lab.ObjectStoreURL() + objectstore.HealthPath})
 	if err != nil {
 		return err
 	}

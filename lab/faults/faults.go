@@ -5,12 +5,14 @@ package faults
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
+	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -73,7 +75,12 @@ func (l Lab) Stop(region topology.Region, service string) error {
 	return controlplane.Stop(l.Folder, region.Name, service)
 }
 
-// Resume lets a stopped service of a region's control plane come back.
+// Slow makes a service of a region's control plane stand still for that long at a time.
+func (l Lab) Slow(region topology.Region, service string, still time.Duration) error {
+	return controlplane.Slow(l.Folder, region.Name, service, still)
+}
+
+// Resume undoes what was done to a service of a region's control plane.
 func (l Lab) Resume(region topology.Region, service string) error {
 	return controlplane.Resume(l.Folder, region.Name, service)
 }
@@ -97,6 +104,9 @@ func (l Lab) MendAll(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if err := objectstore.Mend(l.Folder); err != nil {
+		return err
 	}
 	work, ctx := errgroup.WithContext(ctx)
 	for _, region := range l.Regions {

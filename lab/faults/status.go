@@ -8,6 +8,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/controlplane"
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
+	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/process"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
@@ -23,15 +24,19 @@ type Status struct {
 	Daemon  bool           `json:"daemon"` // whether the power switch and the balancer are served
 	Power   string         `json:"power"`  // URL of the power switch
 	Regions []RegionStatus `json:"regions"`
+	// ObjectStore is how what the estate needs of others is out of order: refuse, hang or 503.
+	ObjectStore objectstore.Fault `json:"objectStore,omitempty"`
 }
 
 // RegionStatus is one region's.
 type RegionStatus struct {
-	Name         string       `json:"name"`
-	Server       string       `json:"server"`
-	ControlPlane string       `json:"controlPlane"` // on, off, or which service is stopped
-	Answers      bool         `json:"answers"`      // whether the API server answers
-	Nodes        []NodeStatus `json:"nodes"`
+	Name         string `json:"name"`
+	Server       string `json:"server"`
+	ControlPlane string `json:"controlPlane"` // on, off, or which service is stopped
+	Answers      bool   `json:"answers"`      // whether the API server answers
+	// Slow is how long the API server stands still at a time; 0: it is as fast as it can.
+	Slow  time.Duration `json:"slow,omitempty"`
+	Nodes []NodeStatus  `json:"nodes"`
 }
 
 // NodeStatus is one node's.
@@ -53,7 +58,7 @@ func (l Lab) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	_, serving := process.Daemon{Folder: l.Folder, Name: "serve"}.Running()
-	status := Status{Network: state.Network, Profile: state.Profile, Started: state.Started, Daemon: serving, Power: l.PowerURL()}
+	status := Status{Network: state.Network, Profile: state.Profile, Started: state.Started, Daemon: serving, Power: l.PowerURL(), ObjectStore: objectstore.Broken(l.Folder)}
 	// A switch that is gone has no pairs; what each node says of its own link then tells.
 	pairs, _ := l.partitions().List(ctx)
 	for _, region := range l.Regions {
@@ -71,6 +76,9 @@ func (l Lab) region(ctx context.Context, region topology.Region, pairs []network
 	}
 	if !machine.OfControlPlane(l.Lab, l.Folder, region).On() {
 		status.ControlPlane = "off"
+	}
+	if status.ControlPlane == "on" {
+		status.Slow = controlplane.Pause(l.Folder, region.Name, controlplane.APIServer)
 	}
 	ready := map[string]bool{}
 	if server, err := cluster.New(l.Folder, region); err == nil && status.ControlPlane == "on" {

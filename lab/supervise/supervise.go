@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// How often stop files are looked at, and how long a service that ended stays down.
+// How often switches are looked at, how long a service that ended stays down, and how long one that is slow works between two stops.
 const (
 	lookEvery    = 50 * time.Millisecond
 	restartAfter = 500 * time.Millisecond
+	workFor      = 100 * time.Millisecond
 )
 
 // Service is one long-running program of a machine.
@@ -29,7 +30,7 @@ type Service struct {
 // Init runs the services of one machine.
 type Init struct {
 	Logs     string // folder with one log file per service
-	Switches string // folder in which a file NAME.stopped keeps the service NAME down
+	Switches string // folder in which a file NAME.stopped keeps the service NAME down, and NAME.slow makes it slow
 
 	running map[int]*unit
 	units   []*unit
@@ -45,10 +46,15 @@ type unit struct {
 	service Service
 	pid     int
 	again   time.Time // not started before this
+	held    bool      // stands still
+	until   time.Time // held, or at work, until this
 }
 
 // Switch is the file that keeps a service down.
 func Switch(switches, service string) string { return filepath.Join(switches, service+".stopped") }
+
+// Slow is the file that makes a service slow. It says how long the service stands still at a time, as 2s.
+func Slow(switches, service string) string { return filepath.Join(switches, service+".slow") }
 
 // Add takes a service into care and starts it, unless it is switched off. Errors are written to the machine's own log:
 // the service is tried again by Run.
@@ -98,7 +104,7 @@ func (i *Init) reap() {
 		if u := i.running[pid]; u != nil {
 			fmt.Fprintf(os.Stderr, "%s %s ended with status %d, signal %d\n", time.Now().UTC().Format(time.RFC3339Nano), u.service.Name, status.ExitStatus(), status.Signal())
 			delete(i.running, pid)
-			u.pid, u.again = 0, time.Now().Add(restartAfter)
+			u.pid, u.held, u.again = 0, false, time.Now().Add(restartAfter)
 		}
 	}
 }
@@ -117,7 +123,36 @@ func (i *Init) settle(u *unit) {
 			fmt.Fprintf(os.Stderr, "%s start %s: %v\n", time.Now().UTC().Format(time.RFC3339Nano), u.service.Name, err)
 			u.again = time.Now().Add(restartAfter)
 		}
+	case u.pid != 0:
+		i.pace(u)
 	}
+}
+
+// pace lets a service that is slow stand still for a time, work for a moment, and stand still again: what is asked of it waits that long,
+// also on connections that it already has.
+func (i *Init) pace(u *unit) {
+	still := Pause(i.Switches, u.service.Name)
+	if still > 0 && time.Now().Before(u.until) {
+		return
+	}
+	switch {
+	case u.held:
+		_ = syscall.Kill(u.pid, syscall.SIGCONT)
+		u.held, u.until = false, time.Now().Add(workFor)
+	case still > 0:
+		_ = syscall.Kill(u.pid, syscall.SIGSTOP)
+		u.held, u.until = true, time.Now().Add(still)
+	}
+}
+
+// Pause is how long a service stands still at a time; 0: it is not slow.
+func Pause(switches, service string) time.Duration {
+	text, err := os.ReadFile(Slow(switches, service))
+	if err != nil {
+		return 0
+	}
+	still, _ := time.ParseDuration(string(text))
+	return still
 }
 
 func (i *Init) start(u *unit) error {

@@ -57,6 +57,9 @@ func (f Folder) RefereeStopped() string { return f.path("referee.stopped") }
 // Inbox is what the channels of people were sent.
 func (f Folder) Inbox() string { return f.path("inbox.jsonl") }
 
+// ObjectStoreFault is the file that says how the object store is out of order; without it, it is not.
+func (f Folder) ObjectStoreFault() string { return f.path("object-store.fault") }
+
 // Temporal is the file with Temporal's histories.
 func (f Folder) Temporal() string { return f.path("temporal.db") }
 

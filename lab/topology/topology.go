@@ -26,10 +26,18 @@ const (
 	SyntheticPort = 8003
 	PowerPort     = 8400
 	InboxPort     = 8401
+	// ObjectStorePort is where what stands in for the estate's object store is asked.
+	ObjectStorePort = 8402
 )
 
 // APIServerPort is where the API server of every region listens, on the address of its control plane.
 const APIServerPort = 6443
+
+// KubeletPort is where the kubelet of every node listens, and MetricsPort where the metrics API does, inside the machine of the control plane.
+const (
+	KubeletPort = 10250
+	MetricsPort = 4443
+)
 
 // VolumesPerNode is how many folders for local volumes every node has, /srv/volumes/v01 and so on.
 const VolumesPerNode = 12
@@ -118,6 +126,9 @@ func (l Lab) SyntheticURL() string { return fmt.Sprintf("http://%s:%d", l.Host()
 
 // InboxURL is where the channels of people are told things.
 func (l Lab) InboxURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), InboxPort) }
+
+// ObjectStoreURL is the root of what stands in for the estate's object store.
+func (l Lab) ObjectStoreURL() string { return fmt.Sprintf("http://%s:%d", l.Host(), ObjectStorePort) }
 
 // Machine is the name of the machine that runs the region's control plane.
 func (r Region) Machine() string { return fmt.Sprintf("control-%d", r.Number) }
