@@ -18,7 +18,7 @@ import (
 type disaster struct {
 	name, heading string
 	large         bool // the estate has synthetic services, and they are what is recovered
-	// faults are commands of the lab; SERVICES stands for all that are recovered.
+	// faults are commands of the lab; SERVICES stands for all that are recovered, FIFTHS for every fifth, OTHERS for those between.
 	faults []string
 	// command is what a person types, without who and why.
 	command []string
@@ -40,6 +40,10 @@ var disasters = []disaster{
 	{
 		name: "large", heading: "every service of a large estate answers 500 until it is restarted; four tiers", large: true,
 		faults: []string{"break errors SERVICES"}, command: []string{"run", workflows.Outage.Name},
+	},
+	{
+		name: "large-rollout", heading: "every fifth service of a large estate has a version that crashes, the others answer 500; four tiers", large: true,
+		faults: []string{"break crash FIFTHS", "break errors OTHERS"}, command: []string{"run", workflows.Outage.Name},
 	},
 }
 
@@ -118,6 +122,18 @@ func (s *scene) names() []string {
 	return names
 }
 
+// everyFifth are the names of every fifth service, and of the others.
+func (s *scene) everyFifth() (fifths, others []string) {
+	for i, name := range s.names() {
+		if i%5 == 0 {
+			fifths = append(fifths, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	return fifths, others
+}
+
 // breakIt brings the disaster about on an estate in its first state.
 func (s *scene) breakIt(ctx context.Context, d disaster) error {
 	if err := s.Each(ctx, "mend all", "reset"); err != nil {
@@ -129,8 +145,10 @@ func (s *scene) breakIt(ctx context.Context, d disaster) error {
 	}); err != nil {
 		return err
 	}
+	fifths, others := s.everyFifth()
+	named := strings.NewReplacer("SERVICES", strings.Join(s.names(), " "), "FIFTHS", strings.Join(fifths, " "), "OTHERS", strings.Join(others, " "))
 	for _, fault := range d.faults {
-		if err := s.Each(ctx, strings.ReplaceAll(fault, "SERVICES", strings.Join(s.names(), " "))); err != nil {
+		if err := s.Each(ctx, named.Replace(fault)); err != nil {
 			return err
 		}
 	}
