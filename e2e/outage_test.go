@@ -25,7 +25,7 @@ func firstRevisions(t *testing.T) {
 		ctx := context.WithoutCancel(t.Context()) // which has ended when the test has
 		_, err := lab.Kubectl(ctx, "delete", "deployments", "--all", "--wait=true")
 		require.NoError(t, err)
-		_, err = lab.Lab(ctx, upArgs...)
+		_, err = lab.Lab(ctx, append([]string{"up"}, labFlags...)...)
 		require.NoError(t, err)
 	}
 	again()

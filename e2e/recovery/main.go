@@ -48,15 +48,9 @@ type options struct {
 
 // compare takes every disaster as often as is asked for, each time once by each rescuer.
 func compare(ctx context.Context, chosen []disaster, o options) error {
-	e, err := estate.Open()
+	e, err := estate.Up(ctx, "--network", o.network)
 	if err != nil {
 		return err
-	}
-	if _, err := e.Lab(ctx, "up", "--network", o.network); err != nil {
-		return err
-	}
-	if result, err := e.Fukkyu(ctx, "setup"); err != nil || result.Exit != 0 {
-		return fmt.Errorf("fukkyu setup: %w %s", err, result.Stderr)
 	}
 	var results []result
 	for _, d := range chosen {
