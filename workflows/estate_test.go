@@ -10,6 +10,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
 	"github.com/shodo-ecosystem/fukkyu/activities/history"
+	"github.com/shodo-ecosystem/fukkyu/activities/integrity"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/activities/notify"
@@ -261,6 +262,9 @@ func (e *estate) registerPostgres() {
 	handle(e, "DropStaleSlots", func(p postgres.DropStaleSlotsParams) (postgres.DropStaleSlotsResult, error) {
 		e.slotted = append(e.slotted, "drop of "+p.Former.Pod+", primary "+p.Primary.Pod)
 		return postgres.DropStaleSlotsResult{Dropped: []string{"zone_d"}}, nil
+	})
+	handle(e, "InspectServer", func(postgres.InspectServerParams) (postgres.InspectServerResult, error) {
+		return postgres.InspectServerResult{Checks: []integrity.Check{integrity.Compare("recovery state", "primary", "primary")}}, nil
 	})
 	handle(e, "CheckIntegrity", func(postgres.CheckIntegrityParams) (postgres.CheckIntegrityResult, error) {
 		return postgres.CheckIntegrityResult{}, nil

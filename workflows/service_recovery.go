@@ -200,6 +200,7 @@ func (s *serviceRecovery) isWell(ctx workflow.Context) (string, error) {
 		return "", fmt.Errorf("service %s is still sick: %s", s.service.Name, s.now)
 	}
 	s.run.Recovered(workflow.Now(ctx))
+	s.run.Checked(ctx, reported(answersOf(s.now.outside)))
 	return s.now.String(), nil
 }
 
