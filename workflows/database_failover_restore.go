@@ -173,7 +173,9 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 		return "", err
 	}
 	f.run.Recovered(written.At)
-	inspecting := checkIntegrity(ctx, f.run, func(ctx workflow.Context) []Finding { return inspectDatabase(ctx, f.run.Plan.Namespace, f.database) })
+	inspecting := checkIntegrity(ctx, f.run, func(ctx workflow.Context) []Finding {
+		return inspectDatabase(ctx, f.run.Plan.Namespace, f.database, f.standbys)
+	})
 	sound, err := integrity.get(ctx)
 	queries := orNotRun(targetOf(f.database), "the plan's queries", sound.Checks, err)
 	if err != nil {

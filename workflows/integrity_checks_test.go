@@ -39,6 +39,38 @@ func TestIntegrityChecks_AllPass_AreInTheReport(t *testing.T) {
 	}, got.Checks)
 }
 
+// A StatefulSet may still want the pod of the dead primary, which is no replica that the run promised.
+func TestIntegrityChecks_DeadPrimaryIsStillWanted_AsManyReplicasAreExpectedAsBefore(t *testing.T) {
+	e := newEstate(t).automatic()
+	primaryIsTheLastOf(e)
+	expected := -1
+	handle(e, "InspectServer", func(p postgres.InspectServerParams) (postgres.InspectServerResult, error) {
+		expected = p.Replicas
+		return postgres.InspectServerResult{}, nil
+	})
+	e.after["PointService"] = func() { e.found.RolePrimary, e.found.ServicePod = "postgres-primary-0", "postgres-primary-0" }
+	e.after["AddReplica"] = func() { e.scale("postgres-replica", 2) }
+	require.Equal(t, report.Recovered, e.run(request()).Outcome)
+	require.Equal(t, 2, expected)
+}
+
+func TestIntegrityChecks_Rejoin_LooksAtTheDatabaseOnceItStreams(t *testing.T) {
+	got := newReturned(t).run()
+	require.Equal(t, report.Recovered, got.Outcome)
+	require.Contains(t, got.Checks, report.Check{Target: "database shodo", Name: "recovery state", Measured: "primary", Expected: "primary", Verdict: report.CheckPassed})
+	require.Empty(t, got.Missing)
+}
+
+func TestIntegrityChecks_ServiceRecovery_HasTheAnswersThatItAskedForAnyway(t *testing.T) {
+	s := newSickService(t)
+	s.cure = "delete backend-a uid-a"
+	got, err := s.recover(func(request *workflows.ServiceRecoveryRequest) { request.Pod = "backend-a" })
+	require.NoError(t, err)
+	require.NotEmpty(t, got.Checks)
+	require.Equal(t, "service shodo-backend", got.Checks[0].Target)
+	require.Empty(t, got.Unsound())
+}
+
 func TestIntegrityChecks_OneFails_IsNamedAndTheRecoveryStands(t *testing.T) {
 	got := inspecting(t, func(context.Context) ([]integrity.Check, error) {
 		return []integrity.Check{integrity.Compare("invalid indexes", "orders_pkey", "none")}, nil

@@ -113,7 +113,7 @@ func verifyDatabase(ctx workflow.Context, namespace string, database plan.Databa
 	if unknown != nil {
 		return unknown
 	}
-	inspection := beginInspection(ctx, database, estate, primary)
+	inspection := beginInspection(ctx, database, estate, primary, estate.Wanted()-1)
 	asked := begin(looking(ctx, database.Region, "run the plan's integrity queries"), servers.CheckIntegrity, postgres.CheckIntegrityParams{
 		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Queries: database.Integrity,
 	})
@@ -122,13 +122,13 @@ func verifyDatabase(ctx workflow.Context, namespace string, database plan.Databa
 	return append(checks, orNotRun(targetOf(database), "the plan's queries", answers.Checks, err)...)
 }
 
-// inspectDatabase is verifyDatabase without the plan's queries.
-func inspectDatabase(ctx workflow.Context, namespace string, database plan.Database) []Finding {
+// inspectDatabase is verifyDatabase without the plan's queries, for a run that knows how many replicas there should be by now.
+func inspectDatabase(ctx workflow.Context, namespace string, database plan.Database, replicas int) []Finding {
 	estate, primary, unknown := primaryOf(ctx, namespace, database)
 	if unknown != nil {
 		return unknown
 	}
-	return beginInspection(ctx, database, estate, primary)()
+	return beginInspection(ctx, database, estate, primary, replicas)()
 }
 
 func targetOf(database plan.Database) string { return "database " + database.Name }
@@ -148,9 +148,9 @@ func primaryOf(ctx workflow.Context, namespace string, database plan.Database) (
 }
 
 // beginInspection looks at the server of the primary. What it returns waits for the findings.
-func beginInspection(ctx workflow.Context, database plan.Database, estate kubernetes.Estate, primary kubernetes.Instance) func() []Finding {
+func beginInspection(ctx workflow.Context, database plan.Database, estate kubernetes.Estate, primary kubernetes.Instance, replicas int) func() []Finding {
 	inspected := begin(looking(ctx, database.Region, "inspect "+primary.Pod), servers.InspectServer, postgres.InspectServerParams{
-		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Replicas: max(estate.Wanted()-1, 0),
+		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Replicas: max(replicas, 0),
 	})
 	return func() []Finding {
 		inspection, err := inspected.get(ctx)
