@@ -18,6 +18,8 @@ const (
 	firstPatience = time.Second
 	// answerPatience is how long a service may need for a good answer once all of its pods are available: balancers notice late.
 	answerPatience = 10 * time.Second
+	// lookPause is the time between two looks at a service that should be well by now.
+	lookPause = 500 * time.Millisecond
 	// podTimeout is how long one pod may take for an answer.
 	podTimeout = 2 * time.Second
 	// awaitSlack is what an activity that waits may take beside its patience.
@@ -62,6 +64,26 @@ func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) err
 	return err
 }
 
+// changeSecondLooks marks in a history runs that look again before they call a service sick whose remedy should have helped.
+const changeSecondLooks = "second-looks"
+
+// lookUntilWell looks until the service is well or answerPatience is over: one answer of a busy pod that comes late is no sickness, and the next
+// remedy, or the undo of the last, costs more than another look.
+func (s *serviceRecovery) lookUntilWell(ctx workflow.Context) error {
+	until := workflow.Now(ctx).Add(answerPatience)
+	for {
+		if err := s.look(ctx, answerPatience); err != nil || s.now.isWell() {
+			return err
+		}
+		if !workflow.Now(ctx).Before(until) || workflow.GetVersion(ctx, changeSecondLooks, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			return nil
+		}
+		if err := workflow.Sleep(ctx, lookPause); err != nil {
+			return err
+		}
+	}
+}
+
 // await watches the workload for as long as its patience is, which may be longer than activities usually take.
 func (s *serviceRecovery) await(ctx workflow.Context, params kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
 	longest := params.Patience + awaitSlack
@@ -82,7 +104,7 @@ func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...st
 		}
 		return fmt.Sprintf("%s did not help within %s: %s", remedy, s.terms.Settle, watched.Seen), nil
 	}
-	if err := s.look(ctx, answerPatience); err != nil {
+	if err := s.lookUntilWell(ctx); err != nil {
 		return "", err
 	}
 	if !s.now.isWell() {
