@@ -66,7 +66,7 @@ func TestRejoin_TheRewindIsKilledHalfWay_TheRowsAreKeptAndItClones(t *testing.T)
 }
 
 func TestServiceRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
-	freshServices(t)
+	fresh(t)
 	e := automatic(t)
 	before := templateOf(t)
 	t.Run("of a rollback", func(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 	uiPort       = "18233"
 )
 
-var upArgs = []string{"up", "--network", network, "--temporal-port", temporalPort, "--temporal-ui-port", uiPort}
+var labFlags = []string{"--network", network, "--temporal-port", temporalPort, "--temporal-ui-port", uiPort}
 
 // lab is the estate that all tests share; each puts it back before it begins.
 var lab estate.Estate
@@ -44,21 +44,12 @@ func TestMain(m *testing.M) {
 
 func runAll(m *testing.M) (int, error) {
 	ctx := context.Background()
-	var err error
-	if lab, err = estate.Open(); err != nil {
+	err := os.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:"+temporalPort)
+	if err == nil {
+		lab, err = estate.Up(ctx, labFlags...)
+	}
+	if err != nil {
 		return 1, err
-	}
-	if err := os.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:"+temporalPort); err != nil {
-		return 1, err
-	}
-	up := lab.Command(ctx, "lab", upArgs...)
-	up.Stderr = os.Stderr
-	if err := up.Run(); err != nil {
-		return 1, fmt.Errorf("bring the lab up: %w", err)
-	}
-	setup, err := lab.Fukkyu(ctx, "setup")
-	if err != nil || setup.Exit != 0 {
-		return 1, fmt.Errorf("fukkyu setup: %w %s", err, setup.Stderr)
 	}
 	return m.Run(), nil
 }

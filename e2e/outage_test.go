@@ -25,16 +25,11 @@ func firstRevisions(t *testing.T) {
 		ctx := context.WithoutCancel(t.Context()) // which has ended when the test has
 		_, err := lab.Kubectl(ctx, "delete", "deployments", "--all", "--wait=true")
 		require.NoError(t, err)
-		_, err = lab.Lab(ctx, upArgs...)
+		_, err = lab.Lab(ctx, append([]string{"up"}, labFlags...)...)
 		require.NoError(t, err)
 	}
 	again()
 	t.Cleanup(again)
-}
-
-func patchContainer(t *testing.T, service, field, value string) {
-	t.Helper()
-	kubectl(t, "patch", "deployment", service, "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/`+field+`", "value": `+value+`}]`)
 }
 
 // recoverEverything runs a full outage to its end.
@@ -67,8 +62,8 @@ func spoil(t *testing.T, service, program string) {
 // disaster takes everything away at once: the machine under the primary, the pod of Redis, and two services by rollouts that fail.
 func disaster(t *testing.T) {
 	t.Helper()
-	patchContainer(t, "shodo-backend", "image", `"lab.local/none:1"`)
-	patchContainer(t, "shodo-frontend", "args", `["no-such-service"]`)
+	do(t, "break", "image", "shodo-backend")
+	do(t, "break", "crash", "shodo-frontend")
 	kubectl(t, "delete", "pod", "redis-master-0", "--wait=false")
 	do(t, "break", "power-off", "primary")
 }
@@ -83,7 +78,7 @@ func TestFullOutage_EverythingAtOnce_IsRecoveredUnattended(t *testing.T) {
 	require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
 	verdict := judged(t)
 	require.False(t, verdict.Overlap)
-	for _, cause := range []string{"postgres-primary-0", "lab.local/none", "crash loop"} {
+	for _, cause := range []string{"postgres-primary-0", "lab.local/shodo:missing", "crash loop"} {
 		require.Contains(t, got.Summary, cause)
 	}
 	requireServicesWhole(t)

@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -16,21 +15,6 @@ import (
 )
 
 const sickService = "shodo-frontend"
-
-// freshServices puts the estate into its first state, and the service that a test makes sick back when it has ended.
-func freshServices(t *testing.T) {
-	t.Helper()
-	fresh(t)
-	manifest := kubectl(t, "get", "deployment", sickService, "-o", `jsonpath={.spec.template.spec.containers[0]}`)
-	healthy := `[{"op": "replace", "path": "/spec/template/spec/containers/0", "value": ` + manifest + `}, {"op": "replace", "path": "/spec/paused", "value": false}]`
-	t.Cleanup(func() { // the test's own context has ended by then
-		ctx := context.WithoutCancel(t.Context())
-		_, err := lab.Kubectl(ctx, "patch", "deployment", sickService, "--type=json", "-p", healthy)
-		require.NoError(t, err)
-		_, err = lab.Kubectl(ctx, "rollout", "status", "deployment/"+sickService, "--timeout=60s")
-		require.NoError(t, err)
-	})
-}
 
 // rollOut changes the container of the service, and waits until a pod of the new revision shows what is wrong with it.
 func rollOut(t *testing.T, field, value, shows string) {
@@ -67,7 +51,7 @@ func TestServiceRecovery_ARevisionThatCannotStart_IsRolledBackWithoutARestart(t 
 		"never ready":              {"readinessProbe/httpGet/path", `"/nowhere"`, "ready=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			freshServices(t)
+			fresh(t)
 			staff(t, automatic(t), estate.Crew{})
 			before := templateOf(t)
 			rollOut(t, bad.field, bad.value, bad.shows)
@@ -83,7 +67,7 @@ func TestServiceRecovery_ARevisionThatCannotStart_IsRolledBackWithoutARestart(t 
 
 // A restart makes a new revision with the same fault: the rollback goes past it.
 func TestServiceRecovery_TheBadRevisionWasRestartedByHand_GoesBackPastBoth(t *testing.T) {
-	freshServices(t)
+	fresh(t)
 	staff(t, automatic(t), estate.Crew{})
 	before := templateOf(t)
 	rollOut(t, "args", `["nonsense"]`, "CrashLoopBackOff")
@@ -107,7 +91,7 @@ func TestServiceRecovery_NoEarlierRevision_EndsIncompleteAndPutsEverythingBack(t
 }
 
 func TestServiceRecovery_WhatMustNotBeTouched_IsRefusedAndNothingIsChanged(t *testing.T) {
-	freshServices(t)
+	fresh(t)
 	staff(t, automatic(t), estate.Crew{})
 	before := templateOf(t)
 	_, healthy := recoverService(t)

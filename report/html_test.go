@@ -66,6 +66,7 @@ func TestHTML_HostileTexts_AreShownAndNothingIsLoaded(t *testing.T) {
 	hostile.Decisions[0].By, hostile.Decisions[0].Comment, hostile.Decisions[0].Verb = attack, attack, attack
 	hostile.Timeline[0].Text, hostile.Timeline[0].Kind = attack, attack
 	hostile.Next, hostile.Holds, hostile.Missing = []string{attack}, []string{attack}, []string{attack}
+	hostile.Checks = []report.Check{{Target: attack, Name: attack, Measured: attack, Expected: attack, Verdict: report.CheckVerdict(attack)}}
 	hostile.Facts = []report.Fact{{Name: attack, Value: attack}}
 	for _, language := range report.Languages() {
 		got := page(t, hostile, language)

@@ -150,6 +150,11 @@ var vocabulary = map[string]words{
 	"said":            {"What it had said", "ガードの指摘"},
 	"rejected":        {"Messages that were not taken", "受け付けなかったメッセージ"},
 	"why":             {"Why", "理由"},
+	"checks":          {"Integrity checks", "整合性チェック"},
+	"check":           {"Check", "チェック項目"},
+	"measured":        {"Measured", "実測値"},
+	"expected":        {"Expected", "期待値"},
+	"verdict":         {"Verdict", "判定"},
 	"facts":           {"Facts", "確認された事実"},
 	"holds":           {"What holds", "維持されていること"},
 	"missing":         {"What is missing", "残っている問題"},
@@ -199,6 +204,8 @@ var vocabulary = map[string]words{
 
 	"verb.approve": {"approve", "承認"}, "verb.reject": {"reject", "却下"}, "verb.retry": {"retry", "再試行"}, "verb.skip": {"skip", "省略"},
 	"verb.abort": {"abort", "中止"}, "verb.pause": {"pause", "一時停止"}, "verb.resume": {"resume", "再開"},
+
+	"verdict.pass": {"pass", "合格"}, "verdict.fail": {"fail", "不合格"}, "verdict.not run": {"not run", "実施できず"},
 
 	"event.trigger": {"call", "呼び出し"}, "event.acknowledge": {"somebody is at it", "対応中"}, "event.resolve": {"over", "終息"},
 

@@ -53,7 +53,7 @@ func TestVocabulary_EveryWordOfTheEngine_IsTranslated(t *testing.T) {
 		found := constants(t, words.folder, func(name, _ string) bool { return regexp.MustCompile(words.names).MatchString(name) })
 		requireTranslated(t, words.group, found)
 	}
-	for group, kind := range map[string]string{"outcome": "Outcome", "state": "StepState"} {
+	for group, kind := range map[string]string{"outcome": "Outcome", "state": "StepState", "verdict": "CheckVerdict"} {
 		requireTranslated(t, group, constants(t, ".", func(_, of string) bool { return of == kind }))
 	}
 }

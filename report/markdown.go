@@ -16,6 +16,7 @@ func (r Report) Markdown() string {
 	r.writeHead(&b)
 	r.writeObjectives(&b)
 	r.writeSteps(&b)
+	r.writeChecks(&b)
 	r.writeFacts(&b)
 	r.writeDecisions(&b)
 	r.writeNotifications(&b)

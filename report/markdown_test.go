@@ -30,7 +30,12 @@ func sample() report.Report {
 			{Name: "Fence the old primary", State: report.Done, Budget: 5 * time.Second, Started: at(1), Finished: at(2), Attempts: 1, Changes: []string{"ConfigMap postgres-role: names nobody"}, Result: "closed"},
 			{Name: "Promote the replica", State: report.Skipped, Budget: 30 * time.Second, PointOfNoReturn: true, Result: "skipped"},
 		},
-		Facts:     []report.Fact{{Name: "timeline", Value: "2, was 1"}},
+		Facts: []report.Fact{{Name: "timeline", Value: "2, was 1"}},
+		Checks: []report.Check{
+			{Target: "database shodo", Name: "in recovery", Measured: "no", Expected: "no", Verdict: report.CheckPassed},
+			{Target: "database shodo", Name: "rows | of\norders", Measured: "<b>3</b>", Expected: "4 | 5", Verdict: report.CheckFailed},
+			{Target: "redis redis", Name: "find its pods", Measured: "there are none", Verdict: report.CheckNotRun},
+		},
 		Decisions: []report.Decision{{At: at(1), Verb: "approve", Question: 1, By: "愛子", Identity: "claimed", Comment: "<script>|</script>"}},
 		Overrides: []report.Override{{At: at(1), Guard: "unproven-fence", By: "yuki", Reason: "it burns", Step: "Prove", Said: "nothing proves it"}},
 		Rejected:  []report.Rejected{{At: at(1), Verb: "approve", By: "", Why: "by is missing"}},

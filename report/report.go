@@ -59,6 +59,7 @@ type Report struct {
 	Overrides []Override `json:"overrides,omitempty"`
 	Rejected  []Rejected `json:"rejected,omitempty"`
 	Facts     []Fact     `json:"facts,omitempty"`
+	Checks    []Check    `json:"checks,omitempty"` // of the data, after the service was back
 	Timeline  []Entry    `json:"timeline"`
 
 	Forecast      *Forecast      `json:"forecast,omitempty"`      // nil: nothing is known to make one from

@@ -52,6 +52,11 @@ func failover() report.Report {
 			{Name: "timeline", Value: "2, was 1"},
 			{Name: "integrity: size of the database", Value: "7655 kB"},
 		},
+		Checks: []report.Check{
+			{Target: "database shodo", Name: "applications are sent to the primary", Measured: "postgres-replica-0", Expected: "postgres-replica-0", Verdict: report.CheckPassed},
+			{Target: "database shodo", Name: "orders without a customer", Measured: "3", Expected: "0", Verdict: report.CheckFailed},
+			{Target: "database shodo", Name: "inspect postgres-replica-0", Measured: "no answer in time", Verdict: report.CheckNotRun},
+		},
 		Decisions: []report.Decision{{At: after(1269), Verb: "approve", Question: 1, By: "aiko", Identity: "claimed", Comment: "seen what would be lost", Step: "Fence the old primary"}},
 		Timeline: []report.Entry{
 			{At: after(131), Kind: "run", Text: "DatabaseFailover asked for by yuki, plan shodo 1.0.0 pinned as sha256:027e6ad43d203656abeaf5cdd947b2a5c7ec2b7ac3428be59cc951f01a08d1fd"},

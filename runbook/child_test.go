@@ -63,6 +63,16 @@ func TestChild_WhatNoDefaultMayDecide_IsAskedAllTheSame(t *testing.T) {
 	require.Contains(t, b.told(), "pager trigger L1", "a question that nobody hears of is never answered")
 }
 
+func TestChild_AStepThatFails_UndoesItAllAndWaitsForNobody(t *testing.T) {
+	b := newBench(t)
+	b.steps[1].Do = func(workflow.Context) (string, error) { return "", errors.New("forbidden") }
+	got, err := b.begin()
+	require.NoError(t, err)
+	require.Equal(t, report.RolledBack, got.Outcome)
+	require.Contains(t, got.Summary, "forbidden")
+	require.Empty(t, got.Decisions)
+}
+
 func TestChild_AClaimThatAnotherRunDecided_IsRefusedFromAnybodyElse(t *testing.T) {
 	b := newBench(t)
 	b.ExecuteWorkflow("Bench", runbook.Request{By: "yuki", DecidedBy: "full-outage/test/1"})

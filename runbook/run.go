@@ -195,6 +195,34 @@ func (r *Run) Note(ctx workflow.Context, text string) {
 	r.publish(ctx)
 }
 
+// Checked records what the integrity checks showed, in place of an earlier answer. What did not pass is named when the run ends, and does
+// not change how it ended.
+func (r *Run) Checked(ctx workflow.Context, checks []report.Check) {
+	r.report.Checks = checks
+	for _, check := range r.report.Unsound() {
+		r.note(workflow.Now(ctx), KindStep, r.stepName(), "integrity check: %s", check)
+	}
+	r.publish(ctx)
+}
+
+// nameUnsound says of a report that is otherwise finished which integrity checks did not pass.
+func (r *Run) nameUnsound() {
+	unsound := r.report.Unsound()
+	if len(unsound) == 0 {
+		return
+	}
+	var names []string
+	for _, check := range unsound {
+		names = append(names, fmt.Sprintf("%s, %s", check.Target, check.Name))
+		r.Missing("integrity: " + check.String())
+	}
+	said := fmt.Sprintf("%d of %d integrity checks did not pass: %s", len(unsound), len(r.report.Checks), strings.Join(names, "; "))
+	if r.report.Summary != "" {
+		said = r.report.Summary + "; " + said
+	}
+	r.report.Summary = said
+}
+
 // Missing adds to what does not stand as it should when the run ends.
 func (r *Run) Missing(text string) { r.report.Missing = append(r.report.Missing, text) }
 

@@ -143,6 +143,7 @@ func (r *Run) finish(ctx workflow.Context, outcome report.Outcome, book Runbook)
 	if book.Conclude != nil {
 		book.Conclude(&r.report)
 	}
+	r.nameUnsound()
 	r.note(r.report.Clocks.Finished, KindRun, "", "%s: %s", r.report.Outcome, r.report.Summary)
 	r.countEnd(ctx)
 	r.takeLeave(ctx)

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,12 +173,16 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 		return "", err
 	}
 	f.run.Recovered(written.At)
+	inspecting := checkIntegrity(ctx, f.run, func(ctx workflow.Context) []Finding {
+		return inspectDatabase(ctx, f.run.Plan.Namespace, f.database, f.standbys)
+	})
 	sound, err := integrity.get(ctx)
+	queries := orNotRun(targetOf(f.database), "the plan's queries", sound.Checks, err)
 	if err != nil {
-		return "", err
+		return "", errors.Join(err, inspecting.record(ctx, queries...))
 	}
 	asked, failures, err := f.awaitHealth(ctx)
-	if err != nil {
+	if err := errors.Join(err, inspecting.record(ctx, queries...)); err != nil {
 		return "", err
 	}
 	for _, check := range sound.Checks {

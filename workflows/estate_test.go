@@ -10,6 +10,7 @@ import (
 
 	"github.com/shodo-ecosystem/fukkyu/activities/application"
 	"github.com/shodo-ecosystem/fukkyu/activities/history"
+	"github.com/shodo-ecosystem/fukkyu/activities/integrity"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/activities/notify"
@@ -33,6 +34,7 @@ type estate struct {
 	t       *testing.T
 	plan    plan.Plan
 	mutex   sync.Mutex // an activity of a cancelled run may still be at work in the test environment
+	acting  sync.Mutex // held by the stand-in that acts
 	journal []string
 	told    []notify.Message
 	slotted []string // what became of replication slots
@@ -110,9 +112,15 @@ func (e *estate) write(name, format string, args ...any) error {
 	return nil
 }
 
-// handle registers a stand-in under the name of a real activity and with its types.
+// handle registers a stand-in under the name of a real activity and with its types. Stand-ins act one at a time: a run need not wait for what it
+// has begun.
 func handle[P, R any](e *estate, name string, run func(P) (R, error)) {
-	e.RegisterActivityWithOptions(func(_ context.Context, params P) (R, error) { return run(params) }, activity.RegisterOptions{Name: name})
+	act := func(_ context.Context, params P) (R, error) {
+		e.acting.Lock()
+		defer e.acting.Unlock()
+		return run(params)
+	}
+	e.RegisterActivityWithOptions(act, activity.RegisterOptions{Name: name})
 }
 
 func (e *estate) register() {
@@ -261,6 +269,9 @@ func (e *estate) registerPostgres() {
 	handle(e, "DropStaleSlots", func(p postgres.DropStaleSlotsParams) (postgres.DropStaleSlotsResult, error) {
 		e.slotted = append(e.slotted, "drop of "+p.Former.Pod+", primary "+p.Primary.Pod)
 		return postgres.DropStaleSlotsResult{Dropped: []string{"zone_d"}}, nil
+	})
+	handle(e, "InspectServer", func(postgres.InspectServerParams) (postgres.InspectServerResult, error) {
+		return postgres.InspectServerResult{Checks: []integrity.Check{integrity.Compare("recovery state", "primary", "primary")}}, nil
 	})
 	handle(e, "CheckIntegrity", func(postgres.CheckIntegrityParams) (postgres.CheckIntegrityResult, error) {
 		return postgres.CheckIntegrityResult{}, nil

@@ -185,11 +185,14 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 			}
 		}
 	}
+	said := "everything is well"
 	if len(o.broken) > 0 {
-		return fmt.Sprintf("not recovered: %s", strings.Join(o.brokenNames(), ", ")), nil
+		said = fmt.Sprintf("not recovered: %s", strings.Join(o.brokenNames(), ", "))
+	} else {
+		o.run.Recovered(workflow.Now(ctx))
 	}
-	o.run.Recovered(workflow.Now(ctx))
-	return "everything is well", nil
+	checks := checkIntegrity(ctx, o.run, func(ctx workflow.Context) []Finding { return verifyAll(ctx, o.run.Plan, nil) })
+	return said, checks.record(ctx)
 }
 
 // awaitAll watches the services that miss pods and are not given up, all at the same time, until each is whole and answers.

@@ -119,7 +119,8 @@ func (j *rejoin) streams(ctx workflow.Context) (string, error) {
 		switch {
 		case now.Streaming:
 			j.run.Fact("replica", fmt.Sprintf("%s streams, %d bytes behind, replication slot %s", j.former, now.Lag, orWord(now.Slot, "none")))
-			return fmt.Sprintf("%s streams from %s, %d bytes behind", j.former, j.primary.Pod, now.Lag), nil
+			checks := checkIntegrity(ctx, j.run, func(ctx workflow.Context) []Finding { return verifyDatabase(ctx, j.run.Plan.Namespace, j.database) })
+			return fmt.Sprintf("%s streams from %s, %d bytes behind", j.former, j.primary.Pod, now.Lag), checks.record(ctx)
 		case now.Total > 0:
 			j.run.Fact("clone", progressInWords(now.Copied, now.Total, took))
 		case took > cloneBudget:

@@ -193,13 +193,14 @@ func (s *serviceRecovery) restoreReplicas(ctx workflow.Context) error {
 
 // isWell looks from outside and from inside. What it returns as an error brings a person, or ends an unattended run.
 func (s *serviceRecovery) isWell(ctx workflow.Context) (string, error) {
-	if err := s.look(ctx, firstPatience); err != nil {
+	if err := s.lookUntilWell(ctx); err != nil {
 		return "", err
 	}
 	if !s.now.isWell() {
 		return "", fmt.Errorf("service %s is still sick: %s", s.service.Name, s.now)
 	}
 	s.run.Recovered(workflow.Now(ctx))
+	s.run.Checked(ctx, reported(answersOf(s.now.outside)))
 	return s.now.String(), nil
 }
 

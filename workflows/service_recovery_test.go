@@ -23,6 +23,7 @@ type sickService struct {
 	hopeless string // what AwaitWorkload says as soon as it is asked
 	cure     string // the write after which everything is well
 	waited   int    // how often it was watched until the patience ended
+	slow     int    // how many answers of its pods come too late although it is well
 }
 
 func newSickService(t *testing.T) *sickService {
@@ -71,6 +72,10 @@ func (s *sickService) register() {
 		return application.CheckHealthResult{Checks: []application.Check{{Service: p.Services[0].Name, Path: "/health", OK: s.well, Said: "timeout"}}}, nil
 	})
 	handle(s.estate, "CheckPods", func(kubernetes.CheckPodsParams) (kubernetes.CheckPodsResult, error) {
+		if s.well && s.slow > 0 {
+			s.slow--
+			return kubernetes.CheckPodsResult{Checks: []kubernetes.PodCheck{{Pod: "backend-a", Path: "/health", Said: "timeout"}}}, nil
+		}
 		return kubernetes.CheckPodsResult{Checks: []kubernetes.PodCheck{{Pod: "backend-a", Path: "/health", OK: s.well, Said: "timeout"}}}, s.read("CheckPods")
 	})
 	handle(s.estate, "AwaitWorkload", func(p kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
@@ -135,6 +140,16 @@ func TestServiceRecovery_EachRemedy_IsTheLastOneWhenItHelps(t *testing.T) {
 		require.Equal(t, journal, s.journal)
 		require.NotNil(t, got.RTO.Measured)
 	}
+}
+
+// What a busy machine makes of answers must not roll a good revision back, nor undo what has helped.
+func TestServiceRecovery_AnAnswerComesTooLateAfterARestart_IsAskedForAgain(t *testing.T) {
+	s := newSickService(t)
+	s.cure, s.slow = "restart", 3
+	got, err := s.recover(unattended)
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, []string{"take lease", "restart", "release lease "}, s.journal)
 }
 
 func TestServiceRecovery_NoPodOfTheNewRevisionStarts_RollsBackWithoutARestart(t *testing.T) {

@@ -18,11 +18,16 @@ const (
 	firstPatience = time.Second
 	// answerPatience is how long a service may need for a good answer once all of its pods are available: balancers notice late.
 	answerPatience = 10 * time.Second
+	// lookPause is the time between two looks at a service that should be well by now.
+	lookPause = 500 * time.Millisecond
 	// podTimeout is how long one pod may take for an answer.
 	podTimeout = 2 * time.Second
 	// awaitSlack is what an activity that waits may take beside its patience.
 	awaitSlack = 15 * time.Second
 )
+
+// changeSickPods marks in a history runs that do not wait for what users are answered once the pods are seen to be sick.
+const changeSickPods = "sick-pods-say-enough"
 
 // serviceState is a service as it was seen: its workload, its answers to users, and those of its pods.
 type serviceState struct {
@@ -31,7 +36,8 @@ type serviceState struct {
 	inside   []kubernetes.PodCheck
 }
 
-// look reads all of it at the same time.
+// look reads all of it at the same time. What users are answered is only waited for while the workload and its pods seem well: sick pods
+// answer at once, and their users may be given seconds.
 func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) error {
 	reading := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name()})
 	outside := begin(s.act(ctx, "ask "+s.service.Name+" from outside"), app.CheckHealth, application.CheckHealthParams{Services: []plan.Service{s.service}, Patience: patience})
@@ -49,12 +55,33 @@ func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) err
 	if err != nil {
 		return err
 	}
-	answered, err := outside.get(ctx)
-	if err != nil {
-		return err
+	s.now = serviceState{workload: found, inside: inside.Checks}
+	if !s.now.isWell() && workflow.GetVersion(ctx, changeSickPods, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return nil
 	}
-	s.now = serviceState{workload: found, outside: answered.Checks, inside: inside.Checks}
-	return nil
+	answered, err := outside.get(ctx)
+	s.now.outside = answered.Checks
+	return err
+}
+
+// changeSecondLooks marks in a history runs that look again before they call a service sick whose remedy should have helped.
+const changeSecondLooks = "second-looks"
+
+// lookUntilWell looks until the service is well or answerPatience is over: one answer of a busy pod that comes late is no sickness, and the next
+// remedy, or the undo of the last, costs more than another look.
+func (s *serviceRecovery) lookUntilWell(ctx workflow.Context) error {
+	until := workflow.Now(ctx).Add(answerPatience)
+	for {
+		if err := s.look(ctx, answerPatience); err != nil || s.now.isWell() {
+			return err
+		}
+		if !workflow.Now(ctx).Before(until) || workflow.GetVersion(ctx, changeSecondLooks, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			return nil
+		}
+		if err := workflow.Sleep(ctx, lookPause); err != nil {
+			return err
+		}
+	}
 }
 
 // await watches the workload for as long as its patience is, which may be longer than activities usually take.
@@ -77,7 +104,7 @@ func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...st
 		}
 		return fmt.Sprintf("%s did not help within %s: %s", remedy, s.terms.Settle, watched.Seen), nil
 	}
-	if err := s.look(ctx, answerPatience); err != nil {
+	if err := s.lookUntilWell(ctx); err != nil {
 		return "", err
 	}
 	if !s.now.isWell() {

@@ -101,33 +101,62 @@ func verifyAll(ctx workflow.Context, whole plan.Plan, databases []string) []Find
 	return slices.Concat(found...)
 }
 
+// looking prepares for an activity that only reads: one that is cancelled need not be waited for.
 func looking(ctx workflow.Context, region, summary string) workflow.Context {
-	return runbook.Within(runbook.Act(ctx, runbook.RegionQueue(region), summary), verifyPatience)
+	act := runbook.Within(runbook.Act(ctx, runbook.RegionQueue(region), summary), verifyPatience)
+	return workflow.WithWaitForCancellation(act, false)
 }
 
 // verifyDatabase asks the pod that may be primary.
 func verifyDatabase(ctx workflow.Context, namespace string, database plan.Database) []Finding {
-	target := "database " + database.Name
-	estate, err := begin(looking(ctx, database.Region, "find the primary of "+database.Name), kube.ReadEstate,
-		kubernetes.ReadEstateParams{Namespace: namespace, Database: database}).get(ctx)
-	if err != nil {
-		return couldNotRun(target, "find the primary", err)
+	estate, primary, unknown := primaryOf(ctx, namespace, database)
+	if unknown != nil {
+		return unknown
 	}
-	primary, found := instanceOf(estate, estate.RolePrimary)
-	if !found {
-		return couldNotRun(target, "find the primary", fmt.Errorf("ConfigMap %s names %s, of which there is no pod", database.Role, orNone(estate.RolePrimary)))
-	}
-	inspected := begin(looking(ctx, database.Region, "inspect "+primary.Pod), servers.InspectServer, postgres.InspectServerParams{
-		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Replicas: max(estate.Wanted()-1, 0),
-	})
+	inspection := beginInspection(ctx, database, estate, primary, estate.Wanted()-1)
 	asked := begin(looking(ctx, database.Region, "run the plan's integrity queries"), servers.CheckIntegrity, postgres.CheckIntegrityParams{
 		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Queries: database.Integrity,
 	})
-	checks := []Finding{{target, integrity.Compare("applications are sent to the primary", orNone(estate.ServicePod), primary.Pod)}}
-	inspection, err := inspected.get(ctx)
-	checks = append(checks, orNotRun(target, "inspect "+primary.Pod, inspection.Checks, err)...)
+	checks := inspection()
 	answers, err := asked.get(ctx)
-	return append(checks, orNotRun(target, "the plan's queries", answers.Checks, err)...)
+	return append(checks, orNotRun(targetOf(database), "the plan's queries", answers.Checks, err)...)
+}
+
+// inspectDatabase is verifyDatabase without the plan's queries, for a run that knows how many replicas there should be by now.
+func inspectDatabase(ctx workflow.Context, namespace string, database plan.Database, replicas int) []Finding {
+	estate, primary, unknown := primaryOf(ctx, namespace, database)
+	if unknown != nil {
+		return unknown
+	}
+	return beginInspection(ctx, database, estate, primary, replicas)()
+}
+
+func targetOf(database plan.Database) string { return "database " + database.Name }
+
+// primaryOf finds the pod that may be primary. Without one, unknown says why nothing can be checked.
+func primaryOf(ctx workflow.Context, namespace string, database plan.Database) (estate kubernetes.Estate, primary kubernetes.Instance, unknown []Finding) {
+	estate, err := begin(looking(ctx, database.Region, "find the primary of "+database.Name), kube.ReadEstate,
+		kubernetes.ReadEstateParams{Namespace: namespace, Database: database}).get(ctx)
+	if err != nil {
+		return estate, primary, couldNotRun(targetOf(database), "find the primary", err)
+	}
+	primary, found := instanceOf(estate, estate.RolePrimary)
+	if !found {
+		return estate, primary, couldNotRun(targetOf(database), "find the primary", fmt.Errorf("ConfigMap %s names %s, of which there is no pod", database.Role, orNone(estate.RolePrimary)))
+	}
+	return estate, primary, nil
+}
+
+// beginInspection looks at the server of the primary. What it returns waits for the findings.
+func beginInspection(ctx workflow.Context, database plan.Database, estate kubernetes.Estate, primary kubernetes.Instance, replicas int) func() []Finding {
+	inspected := begin(looking(ctx, database.Region, "inspect "+primary.Pod), servers.InspectServer, postgres.InspectServerParams{
+		Database: database.Name, Catalog: database.Catalog, Instance: address(primary), Replicas: max(replicas, 0),
+	})
+	return func() []Finding {
+		inspection, err := inspected.get(ctx)
+		checks := []Finding{{targetOf(database), integrity.Compare("applications are sent to the primary", orNone(estate.ServicePod), primary.Pod)}}
+		return append(checks, orNotRun(targetOf(database), "inspect "+primary.Pod, inspection.Checks, err)...)
+	}
 }
 
 // verifyServices asks every endpoint, from the region of the plan.
@@ -141,13 +170,18 @@ func verifyServices(ctx workflow.Context, whole plan.Plan) []Finding {
 	if err != nil {
 		return couldNotRun("services", "health", err)
 	}
+	return answersOf(health.Checks)
+}
+
+// answersOf are the answers of services, each judged.
+func answersOf(answers []application.Check) []Finding {
 	var checks []Finding
-	for _, check := range health.Checks {
-		measured, verdict := fmt.Sprintf("well in %s", check.Took.Round(time.Millisecond)), integrity.Pass
-		if !check.OK {
-			measured, verdict = check.Said, integrity.Fail
+	for _, answer := range answers {
+		measured, verdict := fmt.Sprintf("well in %s", answer.Took.Round(time.Millisecond)), integrity.Pass
+		if !answer.OK {
+			measured, verdict = answer.Said, integrity.Fail
 		}
-		checks = append(checks, Finding{"service " + check.Service, integrity.Check{Name: check.Path, Measured: measured, Expected: "well", Verdict: verdict}})
+		checks = append(checks, Finding{"service " + answer.Service, integrity.Check{Name: answer.Path, Measured: measured, Expected: "well", Verdict: verdict}})
 	}
 	return checks
 }
@@ -174,7 +208,7 @@ func saidBy(err error) string {
 		return said.Message()
 	}
 	var late *temporal.TimeoutError
-	if errors.As(err, &late) {
+	if errors.As(err, &late) || temporal.IsCanceledError(err) {
 		return "no answer in time"
 	}
 	return err.Error()

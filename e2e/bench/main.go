@@ -96,16 +96,10 @@ type sample struct {
 }
 
 func bench(ctx context.Context, courses []course, runs int, profile, network string, patroni bool) error {
-	e, err := estate.Open()
+	flags := []string{"--profile", profile, "--network", network}
+	e, err := estate.Up(ctx, flags...)
 	if err != nil {
 		return err
-	}
-	up := []string{"up", "--profile", profile, "--network", network}
-	if _, err := e.Lab(ctx, up...); err != nil {
-		return err
-	}
-	if result, err := e.Fukkyu(ctx, "setup"); err != nil || result.Exit != 0 {
-		return fmt.Errorf("fukkyu setup: %w %s", err, result.Stderr)
 	}
 	var done []measured
 	for _, course := range courses {
@@ -117,7 +111,7 @@ func bench(ctx context.Context, courses []course, runs int, profile, network str
 		done = append(done, one)
 	}
 	if patroni {
-		if err := againstPatroni(ctx, e, done, runs, up); err != nil {
+		if err := againstPatroni(ctx, e, done, runs, flags); err != nil {
 			return err
 		}
 	}

@@ -38,14 +38,14 @@ type compared struct {
 }
 
 // againstPatroni measures Patroni on a lab of the same kind and prints it beside what was measured of us.
-func againstPatroni(ctx context.Context, e estate.Estate, ours []measured, runs int, up []string) error {
+func againstPatroni(ctx context.Context, e estate.Estate, ours []measured, runs int, flags []string) error {
 	var lines []compared
 	for _, rival := range rivals {
 		at := slices.IndexFunc(ours, func(own measured) bool { return own.Course == rival.course })
 		if at < 0 {
 			continue // nothing of ours to hold it against
 		}
-		theirs, lost, err := challenge(ctx, e, rival, runs, up)
+		theirs, lost, err := challenge(ctx, e, rival, runs, flags)
 		if err != nil {
 			return fmt.Errorf("%s: %w", rival.name, err)
 		}
@@ -67,11 +67,11 @@ func againstPatroni(ctx context.Context, e estate.Estate, ours []measured, runs 
 }
 
 // challenge brings up a lab with Patroni and does the same to it again and again.
-func challenge(ctx context.Context, e estate.Estate, rival rival, runs int, up []string) (spread, int, error) {
+func challenge(ctx context.Context, e estate.Estate, rival rival, runs int, flags []string) (spread, int, error) {
 	if _, err := e.Lab(ctx, "down"); err != nil {
 		return spread{}, 0, err
 	}
-	if _, err := e.Lab(ctx, append(up, "--packages", "patroni")...); err != nil {
+	if _, err := e.Lab(ctx, append([]string{"up", "--packages", "patroni"}, flags...)...); err != nil {
 		return spread{}, 0, err
 	}
 	if err := patroni.Install(ctx, e, rival.timing); err != nil {

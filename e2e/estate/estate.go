@@ -48,6 +48,24 @@ func Open() (Estate, error) {
 	return e, nil
 }
 
+// Up opens the estate of a lab that it brings up first, if it is not up, with the flags of lab up. Temporal is taught what it needs.
+func Up(ctx context.Context, flags ...string) (Estate, error) {
+	e, err := Open()
+	if err != nil {
+		return e, err
+	}
+	up := e.Command(ctx, "lab", append([]string{"up"}, flags...)...)
+	up.Stderr = os.Stderr // how far it is
+	if err := up.Run(); err != nil {
+		return e, fmt.Errorf("bring the lab up: %w", err)
+	}
+	setup, err := e.Fukkyu(ctx, "setup")
+	if err == nil && setup.Exit != 0 {
+		err = fmt.Errorf("fukkyu setup: %s", setup.Stderr)
+	}
+	return e, err
+}
+
 // repository is the folder above that holds the product's go.mod.
 func repository() (string, error) {
 	folder, err := os.Getwd()

@@ -59,7 +59,10 @@ func (e Estate) Reset(ctx context.Context) error {
 	if err := e.releaseVolumes(ctx); err != nil {
 		return err
 	}
-	if err := e.Up(ctx); err != nil {
+	if err := e.apply(ctx); err != nil {
+		return err
+	}
+	if err := e.AwaitReady(ctx); err != nil {
 		return err
 	}
 	return e.awaitServed(ctx)

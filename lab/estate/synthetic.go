@@ -65,7 +65,7 @@ func (e Estate) AddSynthetic(ctx context.Context, count int) error {
 	if err != nil {
 		return err
 	}
-	if err := e.applyServices(ctx, v); err != nil {
+	if err := e.applyAll(ctx, v, "synthetic-worker.yaml", "services.yaml", "deployments.yaml"); err != nil {
 		return err
 	}
 	return e.awaitReady(ctx, syntheticPatience)
@@ -73,7 +73,7 @@ func (e Estate) AddSynthetic(ctx context.Context, count int) error {
 
 // RemoveSynthetic takes all of them away.
 func (e Estate) RemoveSynthetic(ctx context.Context) error {
-	_, err := e.kubectl(ctx, nil, "delete", "deployment,service", "-n", "shodo", "-l", "estate=synthetic", "--cascade=foreground")
+	_, err := e.kubectl(ctx, nil, "delete", "deployment,service,role,rolebinding", "-n", "shodo", "-l", "estate=synthetic", "--cascade=foreground")
 	return err
 }
 

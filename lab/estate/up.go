@@ -23,8 +23,19 @@ const (
 	tokenLife = "720h"
 )
 
-// Up makes the estate, or what of it is missing, and returns when everything in it is Ready.
+// Up makes the estate, or what of it is missing, and what a worker for it needs. It returns when everything in it is Ready.
 func (e Estate) Up(ctx context.Context) error {
+	if err := e.apply(ctx); err != nil {
+		return err
+	}
+	if err := e.equipWorker(ctx); err != nil {
+		return err
+	}
+	return e.AwaitReady(ctx)
+}
+
+// apply makes the estate, or what of it is missing.
+func (e Estate) apply(ctx context.Context) error {
 	v, err := e.values(Services())
 	if err != nil {
 		return err
@@ -42,13 +53,7 @@ func (e Estate) Up(ctx context.Context) error {
 	if err := e.applyServices(ctx, v); err != nil {
 		return err
 	}
-	if err := e.createDatabase(ctx, v); err != nil {
-		return err
-	}
-	if err := e.equipWorker(ctx); err != nil {
-		return err
-	}
-	return e.AwaitReady(ctx)
+	return e.createDatabase(ctx, v)
 }
 
 // foundation is what the manifest of that name says beside the values of the others: where the metrics API is, and who vouches for it.
@@ -74,7 +79,11 @@ func (e Estate) authority() (string, error) {
 
 // applyServices makes services, or what of them is missing. What somebody else added to a Deployment stays.
 func (e Estate) applyServices(ctx context.Context, v values) error {
-	for _, manifest := range []string{"services.yaml", "deployments.yaml"} {
+	return e.applyAll(ctx, v, "services.yaml", "deployments.yaml")
+}
+
+func (e Estate) applyAll(ctx context.Context, v values, names ...string) error {
+	for _, manifest := range names {
 		text, err := render(manifest, v)
 		if err != nil {
 			return err
