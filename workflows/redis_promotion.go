@@ -63,7 +63,7 @@ func (r *redisRecovery) inWords() string {
 	}
 	said := fmt.Sprintf("%s, with %d keys, at offset %d", r.target.Pod, r.target.Keys, r.target.Offset)
 	if r.target.Silent > 0 {
-		said += fmt.Sprintf("; it has missed its master for %s", r.target.Silent)
+		said += fmt.Sprintf("; it heard its master %s ago", r.target.Silent)
 	}
 	return said
 }

@@ -222,7 +222,10 @@ func (r *redisRecovery) conclude(made *report.Report) {
 	if r.scheduled {
 		silent := r.target.Silent
 		made.RPO.Measured = &silent
-		made.RPO.How = fmt.Sprintf("how long %s had missed the old master when it was chosen; what the old one took before it was missed, and did not send, is not in it", r.target.Pod)
+		made.RPO.How = fmt.Sprintf("how long before its promotion %s had last heard the old master, rounded up to seconds", r.target.Pod)
+	}
+	if made.RTO.Measured != nil {
+		made.RTO.How = "until the master took a write and read it back, or was seen to serve"
 	}
 	switch {
 	case made.Outcome == report.Rehearsed:
