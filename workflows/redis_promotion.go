@@ -29,7 +29,7 @@ func (r *redisRecovery) nothingWasPromoted() string {
 
 // choose takes the best replica, and objects when there is none.
 func (r *redisRecovery) choose() (objections []runbook.Objection) {
-	best, unfit := r.now.successor(r.old.Pod)
+	best, unfit := r.now.successor(r.old.Pod, r.gate)
 	r.target = best
 	switch {
 	case best.Pod == "":

@@ -148,9 +148,9 @@ func (s redisState) toReplace() []kubernetes.Instance {
 }
 
 // successor is the replica that has most of the old master's data, and why the others are not it. A promotion that an earlier run began is
-// finished: then only its replica may be promoted.
-func (s redisState) successor(old string) (best redis.Server, unfit []string) {
-	begun := s.estate.RolePrimary
+// finished: then the start gate names, or named before this run closed it, another pod than the old master's, and no other may be promoted.
+func (s redisState) successor(old, gate string) (best redis.Server, unfit []string) {
+	begun := cmp.Or(s.estate.RolePrimary, gate)
 	for _, instance := range s.estate.Instances {
 		server := s.server(instance.Pod)
 		why := ""
