@@ -18,6 +18,7 @@ const (
 // The runbooks that a conclusion may name.
 const (
 	databaseFailover = "database-failover"
+	redisRecovery    = "redis-recovery"
 	serviceRecovery  = "service-recovery"
 	fullOutage       = "full-outage"
 	zoneEvacuation   = "zone-evacuation"
@@ -164,7 +165,7 @@ func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
 	j.worse(StateBroken)
 	j.cause(AreaRedis, redis.Name, trouble.master)
 	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
-	j.needs(AreaRedis, redis.Name, fullOutage, true) // it restarts Redis, or promotes a replica
+	j.needs(AreaRedis, redis.Name, redisRecovery, true)
 	return true
 }
 
@@ -335,7 +336,7 @@ func (j *judgement) isFullOutage() bool {
 
 // commandOf starts a runbook. Whoever pastes it into a shell is who asks for it.
 func commandOf(runbook, target string) string {
-	flag := map[string]string{databaseFailover: " --database " + target, serviceRecovery: " --service " + target, zoneEvacuation: " --zone " + target}[runbook]
+	flag := map[string]string{databaseFailover: " --database " + target, redisRecovery: " --redis " + target, serviceRecovery: " --service " + target, zoneEvacuation: " --zone " + target}[runbook]
 	return "fukkyu run " + runbook + flag + " --by $USER"
 }
 
