@@ -22,11 +22,12 @@ var (
 	Recovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
 	Outage     = Scenario{Name: "full-outage", Type: FullOutageName}
 	Evacuation = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
+	NodeLoss   = Scenario{Name: "node-recovery", Type: NodeRecoveryName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage, Evacuation}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage, Evacuation, NodeLoss}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

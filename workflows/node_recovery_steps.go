@@ -1,0 +1,277 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
+	"github.com/shodo-ecosystem/fukkyu/activities/power"
+	"github.com/shodo-ecosystem/fukkyu/report"
+	"github.com/shodo-ecosystem/fukkyu/runbook"
+	"go.temporal.io/sdk/workflow"
+)
+
+// endsPause is between two looks at pods that should have ended: nothing tells when they do.
+const endsPause = 2 * time.Second
+
+// isLost refuses what is not there, and finds out whether anything is lost. Kubernetes takes a machine to be Ready for a while after it has
+// lost its power: those are asked for theirs.
+func (n *nodeRecovery) isLost(ctx workflow.Context) (runbook.Verdict, error) {
+	n.off = nil
+	if err := n.look(ctx); err != nil {
+		return runbook.Verdict{}, err
+	}
+	if unknown := n.unknown(); len(unknown) > 0 {
+		return runbook.Verdict{Objections: unknown}, nil
+	}
+	alive := slices.DeleteFunc(slices.Clone(n.found.Others), func(m kubernetes.Machine) bool { return !n.asksFor(m) })
+	if n.off = n.withoutPower(ctx, names(alive)); len(n.off) > 0 {
+		if err := n.look(ctx); err != nil {
+			return runbook.Verdict{}, err
+		}
+	}
+	n.remember()
+	if len(n.found.Nodes) == 0 && len(n.found.Overdue) == 0 {
+		n.noneLost = fmt.Sprintf("every node of %s is Ready, and no pod hangs there", n.what())
+		if n.node != "" {
+			n.noneLost = fmt.Sprintf("node %s is Ready, and no pod hangs there", n.node)
+		}
+		if !n.run.Rehearsing() {
+			n.run.Recovered(workflow.Now(ctx))
+		}
+		return runbook.Verdict{Seen: n.noneLost}, nil
+	}
+	n.first = names(n.found.Nodes)
+	n.run.Detected(n.since(workflow.Now(ctx)))
+	verdict := runbook.Verdict{Seen: n.loss()}
+	verdict.Facts = append(verdict.Facts, report.Fact{Name: "waits for its node", Value: noneOr(few(staying(n.found.Staying)))})
+	primaries, err := n.primariesAreElsewhere(ctx)
+	if err != nil {
+		return runbook.Verdict{}, err
+	}
+	for _, objection := range primaries.Objections { // told at once, and a reason to stop only if Kubernetes does not heal it
+		verdict.Facts = append(verdict.Facts, report.Fact{Name: "database", Value: objection.Why + "; " + objection.Unblock})
+	}
+	return verdict, nil
+}
+
+// loss is what was found, in a sentence.
+func (n *nodeRecovery) loss() string {
+	said := fmt.Sprintf("lost: %s; %d pods can run elsewhere, %d cannot; elsewhere %d nodes are Ready",
+		noneOr(strings.Join(n.first, ", ")), len(n.found.Moving), len(n.found.Staying), len(ready(n.found.Others)))
+	if len(n.off) > 0 {
+		said += "; off, and not noticed by Kubernetes yet: " + strings.Join(n.off, ", ")
+	}
+	if len(n.found.Overdue) > 0 {
+		said += "; should have ended: " + few(unended(n.found.Overdue))
+	}
+	return said
+}
+
+// since is when Kubernetes noticed the first of the losses, or now.
+func (n *nodeRecovery) since(now time.Time) time.Time {
+	for _, node := range n.found.Nodes {
+		if !node.Ready && !node.Since.IsZero() && node.Since.Before(now) {
+			now = node.Since
+		}
+	}
+	return now
+}
+
+// lookAgain reads the zone as it is now, and the power of those machines that Kubernetes had not noticed yet.
+func (n *nodeRecovery) lookAgain(ctx workflow.Context) error {
+	if len(n.off) > 0 {
+		n.off = n.withoutPower(ctx, n.off)
+	}
+	if err := n.look(ctx); err != nil {
+		return err
+	}
+	n.remember()
+	return nil
+}
+
+// withoutPower are those of some machines that are off. A power service that does not answer says nothing.
+func (n *nodeRecovery) withoutPower(ctx workflow.Context, machines []string) []string {
+	var asked []call[power.ReadPowerResult]
+	for _, machine := range machines {
+		act := runbook.Within(n.do(ctx, "has machine "+machine+" power?"), offPatience)
+		asked = append(asked, begin(act, switches.ReadPower, power.ReadPowerParams{Region: n.region, Node: machine}))
+	}
+	var off []string
+	for i, answer := range asked {
+		if result, err := answer.get(ctx); err == nil && result.Known && result.State == power.Off {
+			off = append(off, machines[i])
+		}
+	}
+	return off
+}
+
+// remember keeps the controllers of what ran on lost nodes, as many pods of each as there were first: what is replaced, or gone for good, is
+// no longer seen there.
+func (n *nodeRecovery) remember() {
+	for _, owner := range n.found.Owners {
+		if !slices.ContainsFunc(n.wanted, func(o kubernetes.Owner) bool { return o.UID == owner.UID }) {
+			n.wanted = append(n.wanted, owner)
+		}
+	}
+}
+
+// mayWatch says how long Kubernetes has.
+func (n *nodeRecovery) mayWatch(workflow.Context) (runbook.Verdict, error) {
+	return runbook.Verdict{Seen: fmt.Sprintf("Kubernetes has %s to heal it by itself", n.policy.Watch)}, nil
+}
+
+// watch waits until Kubernetes has healed everything, or has had its time.
+func (n *nodeRecovery) watch(ctx workflow.Context) (string, error) {
+	deadline := workflow.Now(ctx).Add(n.policy.Watch)
+	for {
+		waits, err := n.lookForWhatIsMissing(ctx, deadline)
+		now := workflow.Now(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case len(waits) == 0:
+			n.healed = n.howHealed()
+			n.run.Recovered(now)
+			return n.healed, nil
+		case !now.Before(deadline):
+			return fmt.Sprintf("not healed after %s: %s", n.policy.Watch, few(waits)), nil
+		}
+		n.run.Progress(ctx, few(waits))
+	}
+}
+
+// howHealed is what became of the nodes and of what ran there.
+func (n *nodeRecovery) howHealed() string {
+	back := slices.DeleteFunc(slices.Clone(n.first), n.includes)
+	said := "Kubernetes healed it"
+	if len(back) > 0 {
+		said += ": Ready again " + strings.Join(back, ", ")
+	}
+	if len(n.found.Nodes) > 0 {
+		said += fmt.Sprintf(": %d controllers have all their pods Ready elsewhere, still lost %s", len(n.wanted), strings.Join(names(n.found.Nodes), ", "))
+	}
+	return said
+}
+
+// lookForWhatIsMissing looks for some time, no longer than until the deadline, and says what is not as it should be: controllers with too few
+// pods, pods that do not end, services that are not well. A pod on a node that is back counts as any other.
+func (n *nodeRecovery) lookForWhatIsMissing(ctx workflow.Context, deadline time.Time) ([]string, error) {
+	if err := n.lookAgain(ctx); err != nil {
+		return nil, err
+	}
+	replaced, err := begin(n.do(ctx, "are the pods Ready?"), kube.AwaitReplaced, kubernetes.AwaitReplacedParams{
+		Region: n.region, Nodes: names(n.found.Nodes), Owners: n.owners(n.wanted), Patience: patienceUntil(ctx, deadline),
+	}).get(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !replaced.Done:
+		return replaced.Pending, nil
+	}
+	if late := n.overdue(); len(late) > 0 {
+		timer := workflow.TimerOptions{Summary: "pods should have ended"}
+		return late, workflow.NewTimerWithOptions(ctx, min(endsPause, patienceUntil(ctx, deadline)), timer).Get(ctx, nil)
+	}
+	_, unwell, err := n.askServices(ctx, patienceUntil(ctx, deadline))
+	return unwell, err
+}
+
+// patienceUntil is how long one activity may look.
+func patienceUntil(ctx workflow.Context, deadline time.Time) time.Duration {
+	return max(0, min(lookPatience, deadline.Sub(workflow.Now(ctx))))
+}
+
+// overdue are the pods that should have ended on a node that is Ready, without those that people were told of.
+func (n *nodeRecovery) overdue() []string {
+	var said []string
+	for _, pod := range n.found.Overdue {
+		if text := doesNotEnd(pod); !n.named[text] {
+			said = append(said, text)
+		}
+	}
+	return said
+}
+
+func doesNotEnd(pod kubernetes.ZonePod) string {
+	return fmt.Sprintf("pod %s/%s does not end on node %s, which is Ready", pod.Namespace, pod.Pod, pod.Node)
+}
+
+func unended(pods []kubernetes.ZonePod) []string {
+	var said []string
+	for _, pod := range pods {
+		said = append(said, pod.Namespace+"/"+pod.Pod)
+	}
+	return said
+}
+
+// mayFree seeks proof that machines are off, and waits until Kubernetes has noticed too: it lets nobody mark a node that is Ready.
+func (n *nodeRecovery) mayFree(ctx workflow.Context) (runbook.Verdict, error) {
+	if err := n.lookAgain(ctx); err != nil {
+		return runbook.Verdict{}, err
+	}
+	verdict, err := n.seekProof(ctx)
+	if err != nil {
+		return runbook.Verdict{}, err
+	}
+	if len(n.off) > 0 && n.stillReady() {
+		verdict.Waiting = "Kubernetes to see that machines without power are not Ready: " + strings.Join(n.off, ", ")
+	}
+	proven := n.proven()
+	verdict.Idle = len(proven) == 0
+	verdict.Question = fmt.Sprintf("Mark %s out of service, and free what hangs there?", noneOr(strings.Join(proven, ", ")))
+	verdict.Binding = "free " + strings.Join(proven, " ")
+	return verdict, nil
+}
+
+// stillReady says that Kubernetes takes a lost machine to be Ready.
+func (n *nodeRecovery) stillReady() bool {
+	return slices.ContainsFunc(n.found.Nodes, func(m kubernetes.Machine) bool { return m.Ready })
+}
+
+// freePods frees what hangs on machines that are proven off. People are told of the rest: nothing of it is forced.
+func (n *nodeRecovery) freePods(ctx workflow.Context) (string, error) {
+	said, err := n.taint(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, node := range n.unproven() {
+		n.name(ctx, node.name, node.notFreed())
+	}
+	for _, text := range n.overdue() {
+		n.name(ctx, text, text)
+	}
+	return said, nil
+}
+
+// name tells people, once, of something that they alone can put right.
+func (n *nodeRecovery) name(ctx workflow.Context, what, text string) {
+	if !n.named[what] {
+		n.named[what] = true
+		n.run.Broken(ctx, text)
+	}
+}
+
+// runsAgain waits until everything that can run is Ready, and takes the mark off a machine that is back, so that pods can run there again.
+func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
+	deadline := workflow.Now(ctx).Add(healthBudget)
+	for {
+		waits, err := n.lookForWhatIsMissing(ctx, deadline)
+		if err == nil {
+			err = n.untaintOf(ctx, slices.DeleteFunc(n.proven(), n.includes))
+		}
+		now := workflow.Now(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case len(waits) == 0:
+			n.run.Recovered(now)
+			return fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet, the services are well", len(n.wanted)), nil
+		case !now.Before(deadline):
+			return "", fmt.Errorf("not Ready after %s: %s", healthBudget, few(waits))
+		}
+		n.run.Progress(ctx, few(waits))
+	}
+}
