@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/diagnosis"
@@ -30,11 +31,12 @@ type nodeRecovery struct {
 	nodes
 	policy plan.NodeRecovery
 
-	first    []string           // nodes that were lost when it looked first
-	wanted   []kubernetes.Owner // the controllers of what ran there
-	noneLost string             // why nothing needs to be recovered
-	healed   string             // how Kubernetes healed it by itself
-	named    map[string]bool    // what could not be freed and was told to people
+	first    []string             // nodes that were lost when it looked first
+	heard    map[string]time.Time // the last sign of life of those that were not
+	wanted   []kubernetes.Owner   // the controllers of what ran on lost nodes
+	noneLost string               // why nothing needs to be recovered
+	healed   string               // how Kubernetes healed it by itself
+	named    map[string]bool      // what could not be freed and was told to people
 }
 
 // NodeRecovery is the workflow.
@@ -53,7 +55,7 @@ func NodeRecovery(ctx workflow.Context, input converter.RawValue) (report.Report
 		return report.Report{}, err
 	}
 	asked.lost = true
-	n := &nodeRecovery{nodes: asked, policy: run.Plan.Runbooks.NodeRecovery, named: map[string]bool{}}
+	n := &nodeRecovery{nodes: asked, policy: run.Plan.Runbooks.NodeRecovery, heard: map[string]time.Time{}, named: map[string]bool{}}
 	if row, found := run.Plan.Scenario(n.row()); found && row.RTO.Within > 0 {
 		run.Objective(row.RTO.Within)
 	}
@@ -112,14 +114,19 @@ func (n *nodeRecovery) runbook() runbook.Runbook {
 	}
 }
 
-func (n *nodeRecovery) nothingIsLost() string { return n.noneLost }
+func (n *nodeRecovery) nothingIsLost() string {
+	if n.noneLost != "" {
+		return "nothing is lost"
+	}
+	return ""
+}
 
 // isOver says why nothing is left to be done.
 func (n *nodeRecovery) isOver() string {
-	if n.noneLost != "" {
-		return n.noneLost
+	if n.healed != "" {
+		return "Kubernetes healed it"
 	}
-	return n.healed
+	return n.nothingIsLost()
 }
 
 // nothingHangs says why no pod needs to be freed.
@@ -147,8 +154,11 @@ func (n *nodeRecovery) nothingIsMarked() string {
 // conclude says in a sentence how it ended, and what is still to be done.
 func (n *nodeRecovery) conclude(r *report.Report) {
 	r.RPO.How = "not measured: nothing was promoted"
-	if r.RTO.Measured != nil {
-		r.RTO.How = "until everything that can run elsewhere was seen to be Ready"
+	switch {
+	case r.RTO.Measured != nil:
+		r.RTO.How = "until everything that can run was seen to be Ready"
+	case n.noneLost != "":
+		r.RTO.How = "not measured: nothing was lost"
 	}
 	switch {
 	case r.Outcome == report.Rehearsed:

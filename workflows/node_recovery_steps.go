@@ -16,53 +16,79 @@ import (
 // endsPause is between two looks at pods that should have ended: nothing tells when they do.
 const endsPause = 2 * time.Second
 
-// isLost refuses what is not there, and finds out whether anything is lost. Kubernetes takes a machine to be Ready for a while after it has
-// lost its power: those are asked for theirs.
+// isLost refuses what is not there, and finds out whether anything is lost.
 func (n *nodeRecovery) isLost(ctx workflow.Context) (runbook.Verdict, error) {
-	n.off = nil
-	if err := n.look(ctx); err != nil {
+	silent, err := n.lookForLost(ctx)
+	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	if unknown := n.unknown(); len(unknown) > 0 {
+	unknown := n.unknown()
+	switch {
+	case len(unknown) > 0:
 		return runbook.Verdict{Objections: unknown}, nil
+	case len(n.found.Nodes) > 0 || len(n.found.Overdue) > 0:
+		return n.describeLoss(ctx)
+	case len(silent) > 0:
+		return runbook.Verdict{Waiting: fmt.Sprintf("a sign of life of %s, or Kubernetes to take it to be lost", strings.Join(silent, ", "))}, nil
+	}
+	n.noneLost = n.what() + " is Ready, and no pod hangs there"
+	if n.node == "" {
+		n.noneLost = "every node of " + n.noneLost
+	}
+	return runbook.Verdict{Seen: n.noneLost}, nil
+}
+
+// lookForLost reads the zone. Kubernetes takes a machine to be Ready for a while after its last sign of life: those are asked for their power,
+// and silent are the ones that have it and say nothing.
+func (n *nodeRecovery) lookForLost(ctx workflow.Context) (silent []string, err error) {
+	n.off = nil
+	if err := n.look(ctx); err != nil {
+		return nil, err
 	}
 	alive := slices.DeleteFunc(slices.Clone(n.found.Others), func(m kubernetes.Machine) bool { return !n.asksFor(m) })
 	if n.off = n.withoutPower(ctx, names(alive)); len(n.off) > 0 {
 		if err := n.look(ctx); err != nil {
-			return runbook.Verdict{}, err
+			return nil, err
 		}
 	}
 	n.remember()
-	if len(n.found.Nodes) == 0 && len(n.found.Overdue) == 0 {
-		n.noneLost = fmt.Sprintf("every node of %s is Ready, and no pod hangs there", n.what())
-		if n.node != "" {
-			n.noneLost = fmt.Sprintf("node %s is Ready, and no pod hangs there", n.node)
+	return n.silent(alive), nil
+}
+
+// silent are the machines whose sign of life is late, and did not come since the look before: a clock that is behind makes every sign late.
+func (n *nodeRecovery) silent(alive []kubernetes.Machine) []string {
+	var silent []string
+	for _, machine := range alive {
+		before, known := n.heard[machine.Name]
+		n.heard[machine.Name] = machine.Heard
+		if machine.Late && (!known || machine.Heard.Equal(before)) {
+			silent = append(silent, machine.Name)
 		}
-		if !n.run.Rehearsing() {
-			n.run.Recovered(workflow.Now(ctx))
-		}
-		return runbook.Verdict{Seen: n.noneLost}, nil
 	}
+	return silent
+}
+
+// describeLoss says what is lost. A database without its primary is told at once; it is a reason to stop only if Kubernetes does not heal it.
+func (n *nodeRecovery) describeLoss(ctx workflow.Context) (runbook.Verdict, error) {
 	n.first = names(n.found.Nodes)
 	n.run.Detected(n.since(workflow.Now(ctx)))
-	verdict := runbook.Verdict{Seen: n.loss()}
-	verdict.Facts = append(verdict.Facts, report.Fact{Name: "waits for its node", Value: noneOr(few(staying(n.found.Staying)))})
 	primaries, err := n.primariesAreElsewhere(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	for _, objection := range primaries.Objections { // told at once, and a reason to stop only if Kubernetes does not heal it
-		verdict.Facts = append(verdict.Facts, report.Fact{Name: "database", Value: objection.Why + "; " + objection.Unblock})
+	facts := []report.Fact{{Name: "waits for its node", Value: noneOr(few(staying(n.found.Staying)))}}
+	for _, objection := range primaries.Objections {
+		facts = append(facts, report.Fact{Name: "without its primary", Value: objection.Why + "; " + objection.Unblock})
 	}
-	return verdict, nil
+	return runbook.Verdict{Seen: n.loss(), Facts: facts}, nil
 }
 
 // loss is what was found, in a sentence.
 func (n *nodeRecovery) loss() string {
 	said := fmt.Sprintf("lost: %s; %d pods can run elsewhere, %d cannot; elsewhere %d nodes are Ready",
 		noneOr(strings.Join(n.first, ", ")), len(n.found.Moving), len(n.found.Staying), len(ready(n.found.Others)))
-	if len(n.off) > 0 {
-		said += "; off, and not noticed by Kubernetes yet: " + strings.Join(n.off, ", ")
+	if unnoticed := n.unnoticed(); len(unnoticed) > 0 {
+		said += "; off, and not noticed by Kubernetes yet: " + strings.Join(unnoticed, ", ")
 	}
 	if len(n.found.Overdue) > 0 {
 		said += "; should have ended: " + few(unended(n.found.Overdue))
@@ -145,13 +171,12 @@ func (n *nodeRecovery) watch(ctx workflow.Context) (string, error) {
 
 // howHealed is what became of the nodes and of what ran there.
 func (n *nodeRecovery) howHealed() string {
-	back := slices.DeleteFunc(slices.Clone(n.first), n.includes)
-	said := "Kubernetes healed it"
-	if len(back) > 0 {
-		said += ": Ready again " + strings.Join(back, ", ")
+	said := "Kubernetes healed it: everything that can run is Ready"
+	if back := slices.DeleteFunc(slices.Clone(n.first), n.includes); len(back) > 0 {
+		said += "; back: " + strings.Join(back, ", ")
 	}
 	if len(n.found.Nodes) > 0 {
-		said += fmt.Sprintf(": %d controllers have all their pods Ready elsewhere, still lost %s", len(n.wanted), strings.Join(names(n.found.Nodes), ", "))
+		said += "; still lost: " + strings.Join(names(n.found.Nodes), ", ")
 	}
 	return said
 }
@@ -216,19 +241,20 @@ func (n *nodeRecovery) mayFree(ctx workflow.Context) (runbook.Verdict, error) {
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	if len(n.off) > 0 && n.stillReady() {
-		verdict.Waiting = "Kubernetes to see that machines without power are not Ready: " + strings.Join(n.off, ", ")
+	if unnoticed := n.unnoticed(); len(unnoticed) > 0 {
+		verdict.Waiting = "Kubernetes to see that machines without power are not Ready: " + strings.Join(unnoticed, ", ")
 	}
 	proven := n.proven()
-	verdict.Idle = len(proven) == 0
-	verdict.Question = fmt.Sprintf("Mark %s out of service, and free what hangs there?", noneOr(strings.Join(proven, ", ")))
-	verdict.Binding = "free " + strings.Join(proven, " ")
+	if verdict.Idle = len(proven) == 0; !verdict.Idle {
+		verdict.Question = fmt.Sprintf("Mark %s out of service, and free what hangs there?", strings.Join(proven, ", "))
+		verdict.Binding = "free " + strings.Join(proven, " ")
+	}
 	return verdict, nil
 }
 
-// stillReady says that Kubernetes takes a lost machine to be Ready.
-func (n *nodeRecovery) stillReady() bool {
-	return slices.ContainsFunc(n.found.Nodes, func(m kubernetes.Machine) bool { return m.Ready })
+// unnoticed are the lost machines that Kubernetes takes to be Ready.
+func (n *nodeRecovery) unnoticed() []string {
+	return names(slices.DeleteFunc(slices.Clone(n.found.Nodes), func(m kubernetes.Machine) bool { return !m.Ready }))
 }
 
 // freePods frees what hangs on machines that are proven off. People are told of the rest: nothing of it is forced.

@@ -197,8 +197,34 @@ func TestNodeRecovery_EveryNodeIsReady_HasNothingToDo(t *testing.T) {
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Equal(t, "nothing to recover: node node-c1 is Ready, and no pod hangs there", got.Summary)
 	require.Empty(t, l.journal)
+	require.Nil(t, got.RTO.Measured)
 	for _, step := range got.Steps[1:] {
 		require.Equal(t, report.Skipped, step.State, step.Name)
+	}
+}
+
+// A machine that is cut off is Ready, and has power, until Kubernetes notices. One whose clock is behind only seems to be late.
+func TestNodeRecovery_ASignOfLifeIsLate_IsWaitedForUntilItIsClear(t *testing.T) {
+	for outcome, next := range map[report.Outcome]func(*kubernetes.Machine){
+		report.Recovered:  func(m *kubernetes.Machine) { m.Heard = m.Heard.Add(10 * time.Second) },
+		report.Incomplete: func(m *kubernetes.Machine) { m.Ready = false },
+	} {
+		t.Run(string(outcome), func(t *testing.T) {
+			l := newLoss(t)
+			l.powerState = power.On
+			l.comesBack()
+			l.zone.Nodes[0].Late, l.zone.Nodes[0].Heard = true, l.began.Add(-time.Minute)
+			l.then = func(look int) {
+				if look == 3 {
+					next(&l.zone.Nodes[0])
+				}
+			}
+			got, err := l.recover(nodeC2)
+			require.NoError(t, err)
+			require.Equal(t, outcome, got.Outcome, got.Summary)
+			require.GreaterOrEqual(t, l.looks, 3)
+			require.Equal(t, outcome == report.Recovered, strings.HasPrefix(got.Summary, "nothing to recover"))
+		})
 	}
 }
 

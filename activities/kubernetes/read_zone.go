@@ -48,6 +48,8 @@ type Machine struct {
 	Zone       string    `json:"zone"`
 	Ready      bool      `json:"ready"`
 	Since      time.Time `json:"since,omitzero"` // it is Ready, or is not
+	Heard      time.Time `json:"heard,omitzero"` // its kubelet's last sign of life, by the machine's clock; only with Lost
+	Late       bool      `json:"late,omitempty"` // the next sign of life should have come
 	Cordoned   bool      `json:"cordoned"`
 	CordonedBy string    `json:"cordonedBy,omitempty"` // the run that did it; empty for anybody else
 	Free       Room      `json:"free"`                 // allocatable without what its pods ask for
@@ -103,6 +105,11 @@ func (a *Activities) ReadZone(ctx context.Context, params ReadZoneParams) (Zone,
 	if err != nil {
 		return Zone{}, err
 	}
+	if params.Lost {
+		if s.heard, err = readHeartbeats(ctx, client); err != nil {
+			return Zone{}, err
+		}
+	}
 	return s.zone(params), nil
 }
 
@@ -114,6 +121,7 @@ func (s *survey) zone(params ReadZoneParams) Zone {
 	well := map[string]bool{} // asked for, and not lost
 	for i := range s.nodes {
 		machine := machineFrom(&s.nodes[i], free[s.nodes[i].Name])
+		machine.Heard, machine.Late = s.heard[machine.Name].at, s.heard[machine.Name].late(time.Now())
 		if machine.Zone != "" && !slices.Contains(z.Zones, machine.Zone) {
 			z.Zones = append(z.Zones, machine.Zone)
 		}
