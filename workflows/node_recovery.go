@@ -94,15 +94,19 @@ func (n *nodeRecovery) runbook() runbook.Runbook {
 				Guard: n.primariesAreElsewhere,
 			},
 			{
-				Name: "Free the pods of dead nodes", Budget: proofBudget, Settled: n.nothingHangs,
-				Guard: n.mayFree, Approval: &n.policy.Approval, Do: n.freePods, Undo: n.untaint,
+				Name: "See which machines are off", Budget: proofBudget, Settled: n.nothingHangs,
+				Guard: n.mayFree, Verify: n.nameWhatMayRun,
+			},
+			{
+				Name: "Free the pods of dead nodes", Budget: proofBudget, Settled: n.nothingIsProven,
+				Guard: n.mayFree, Approval: &n.policy.Approval, Do: n.taint, Undo: n.untaint,
 			},
 			{
 				Name: "See everything Ready again", Budget: healthBudget, Settled: n.isOver,
 				Verify: n.runsAgain,
 			},
 			{
-				Name: "Take the marks of dead nodes off", Budget: quickBudget, Settled: n.nothingIsMarked,
+				Name: "Take the marks of dead nodes off", Budget: quickBudget, Settled: n.nothingIsProven,
 				Do: func(ctx workflow.Context) (string, error) { return "", n.untaint(ctx) },
 			},
 			{
@@ -140,13 +144,13 @@ func (n *nodeRecovery) nothingHangs() string {
 	return ""
 }
 
-// nothingIsMarked says why no mark needs to come off.
-func (n *nodeRecovery) nothingIsMarked() string {
+// nothingIsProven says why no pod may be freed, and no mark needs to come off.
+func (n *nodeRecovery) nothingIsProven() string {
 	if over := n.isOver(); over != "" {
 		return over
 	}
-	if len(n.proven()) == 0 {
-		return "no node was marked"
+	if len(n.proven()) == 0 && len(n.unnoticed()) == 0 {
+		return "no machine is proven to be off"
 	}
 	return ""
 }

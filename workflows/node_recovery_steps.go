@@ -257,19 +257,15 @@ func (n *nodeRecovery) unnoticed() []string {
 	return names(slices.DeleteFunc(slices.Clone(n.found.Nodes), func(m kubernetes.Machine) bool { return !m.Ready }))
 }
 
-// freePods frees what hangs on machines that are proven off. People are told of the rest: nothing of it is forced.
-func (n *nodeRecovery) freePods(ctx workflow.Context) (string, error) {
-	said, err := n.taint(ctx)
-	if err != nil {
-		return "", err
-	}
+// nameWhatMayRun tells people of what is not proven to have stopped: nothing of it is forced.
+func (n *nodeRecovery) nameWhatMayRun(ctx workflow.Context) (string, error) {
 	for _, node := range n.unproven() {
 		n.name(ctx, node.name, node.notFreed())
 	}
 	for _, text := range n.overdue() {
 		n.name(ctx, text, text)
 	}
-	return said, nil
+	return "", nil
 }
 
 // name tells people, once, of something that they alone can put right.

@@ -316,7 +316,7 @@ func TestNodeRecovery_Rehearsed_SaysWhatItWouldDo(t *testing.T) {
 	require.Equal(t, report.Rehearsed, got.Outcome, got.Summary)
 	require.Empty(t, l.journal)
 	require.Equal(t, report.Blocked, got.Steps[3].State)
-	require.Equal(t, []string{"node node-c2: marked out of service, its pods removed"}, got.Steps[5].Changes)
+	require.Equal(t, []string{"node node-c2: marked out of service, its pods removed"}, got.Steps[6].Changes)
 }
 
 func TestNodeRecovery_GuardsOverridden_GoesOn(t *testing.T) {
