@@ -34,9 +34,10 @@ type nodeRecovery struct {
 	first    []string             // nodes that were lost when it looked first
 	heard    map[string]time.Time // the last sign of life of those that were not
 	wanted   []kubernetes.Owner   // the controllers of what ran on lost nodes
+	staying  []kubernetes.ZonePod // what can run on no other node
 	noneLost string               // why nothing needs to be recovered
 	healed   string               // how Kubernetes healed it by itself
-	named    map[string]bool      // what could not be freed and was told to people
+	named    []string             // what people alone can put right, and were told of
 }
 
 // NodeRecovery is the workflow.
@@ -55,7 +56,7 @@ func NodeRecovery(ctx workflow.Context, input converter.RawValue) (report.Report
 		return report.Report{}, err
 	}
 	asked.lost = true
-	n := &nodeRecovery{nodes: asked, policy: run.Plan.Runbooks.NodeRecovery, heard: map[string]time.Time{}, named: map[string]bool{}}
+	n := &nodeRecovery{nodes: asked, policy: run.Plan.Runbooks.NodeRecovery, heard: map[string]time.Time{}}
 	if row, found := run.Plan.Scenario(n.row()); found && row.RTO.Within > 0 {
 		run.Objective(row.RTO.Within)
 	}
@@ -172,7 +173,7 @@ func (n *nodeRecovery) conclude(r *report.Report) {
 		r.Summary = "nothing to recover: " + n.noneLost
 		return
 	case len(n.named) > 0 && r.Outcome == report.Incomplete:
-		r.Summary = fmt.Sprintf("%s is not recovered wholly: what may still run was not freed", n.what())
+		r.Summary = fmt.Sprintf("%s is not recovered wholly: %s", n.what(), few(r.Missing))
 	case !r.Outcome.ServiceIsBack():
 		return
 	case n.healed != "":
@@ -183,8 +184,11 @@ func (n *nodeRecovery) conclude(r *report.Report) {
 	for _, node := range n.unproven() {
 		r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, NodeLoss.Name, node.name))
 	}
-	if len(n.found.Staying) > 0 {
-		r.Missing = append(r.Missing, "waits for its node: "+few(staying(n.found.Staying)))
+	if len(n.waitingServices()) > 0 {
+		r.Next = append(r.Next, "bring back what the services wait for: fukkyu run "+Outage.Name)
+	}
+	if len(n.staying) > 0 {
+		r.Missing = append(r.Missing, "waits for its node: "+few(staying(n.staying)))
 	}
 	if len(n.found.Nodes) > 0 {
 		r.Next = append(r.Next, "mend, or replace: "+strings.Join(names(n.found.Nodes), ", "))

@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// endsPause is between two looks at pods that should have ended: nothing tells when they do.
-const endsPause = 2 * time.Second
+// hinderedPause is between two looks at what waits for something else, such as a node: nothing tells when it comes.
+const hinderedPause = 2 * time.Second
 
 // isLost refuses what is not there, and finds out whether anything is lost.
 func (n *nodeRecovery) isLost(ctx workflow.Context) (runbook.Verdict, error) {
@@ -76,7 +76,7 @@ func (n *nodeRecovery) describeLoss(ctx workflow.Context) (runbook.Verdict, erro
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	facts := []report.Fact{{Name: "waits for its node", Value: noneOr(few(staying(n.found.Staying)))}}
+	facts := []report.Fact{{Name: "waits for its node", Value: noneOr(few(staying(n.staying)))}}
 	for _, objection := range primaries.Objections {
 		facts = append(facts, report.Fact{Name: "without its primary", Value: objection.Why + "; " + objection.Unblock})
 	}
@@ -134,16 +134,6 @@ func (n *nodeRecovery) withoutPower(ctx workflow.Context, machines []string) []s
 	return off
 }
 
-// remember keeps the controllers of what ran on lost nodes, as many pods of each as there were first: what is replaced, or gone for good, is
-// no longer seen there.
-func (n *nodeRecovery) remember() {
-	for _, owner := range n.found.Owners {
-		if !slices.ContainsFunc(n.wanted, func(o kubernetes.Owner) bool { return o.UID == owner.UID }) {
-			n.wanted = append(n.wanted, owner)
-		}
-	}
-}
-
 // mayWatch says how long Kubernetes has.
 func (n *nodeRecovery) mayWatch(workflow.Context) (runbook.Verdict, error) {
 	return runbook.Verdict{Seen: fmt.Sprintf("Kubernetes has %s to heal it by itself", n.policy.Watch)}, nil
@@ -196,28 +186,17 @@ func (n *nodeRecovery) lookForWhatIsMissing(ctx workflow.Context, deadline time.
 	case !replaced.Done:
 		return replaced.Pending, nil
 	}
-	if late := n.overdue(); len(late) > 0 {
-		timer := workflow.TimerOptions{Summary: "pods should have ended"}
-		return late, workflow.NewTimerWithOptions(ctx, min(endsPause, patienceUntil(ctx, deadline)), timer).Get(ctx, nil)
+	if hindered := n.unnamed(); len(hindered) > 0 {
+		timer := workflow.TimerOptions{Summary: "look again: " + few(hindered)}
+		return hindered, workflow.NewTimerWithOptions(ctx, min(hinderedPause, patienceUntil(ctx, deadline)), timer).Get(ctx, nil)
 	}
-	_, unwell, err := n.askServices(ctx, patienceUntil(ctx, deadline))
+	_, unwell, err := n.askServices(ctx, n.askable(), patienceUntil(ctx, deadline))
 	return unwell, err
 }
 
 // patienceUntil is how long one activity may look.
 func patienceUntil(ctx workflow.Context, deadline time.Time) time.Duration {
 	return max(0, min(lookPatience, deadline.Sub(workflow.Now(ctx))))
-}
-
-// overdue are the pods that should have ended on a node that is Ready, without those that people were told of.
-func (n *nodeRecovery) overdue() []string {
-	var said []string
-	for _, pod := range n.found.Overdue {
-		if text := doesNotEnd(pod); !n.named[text] {
-			said = append(said, text)
-		}
-	}
-	return said
 }
 
 func doesNotEnd(pod kubernetes.ZonePod) string {
@@ -260,26 +239,19 @@ func (n *nodeRecovery) unnoticed() []string {
 // nameWhatMayRun tells people of what is not proven to have stopped: nothing of it is forced.
 func (n *nodeRecovery) nameWhatMayRun(ctx workflow.Context) (string, error) {
 	for _, node := range n.unproven() {
-		n.name(ctx, node.name, node.notFreed())
+		n.name(ctx, "node "+node.name, node.notFreed())
 	}
-	for _, text := range n.overdue() {
-		n.name(ctx, text, text)
+	for _, pod := range n.found.Overdue {
+		n.name(ctx, "pod "+pod.UID, doesNotEnd(pod))
 	}
 	return "", nil
-}
-
-// name tells people, once, of something that they alone can put right.
-func (n *nodeRecovery) name(ctx workflow.Context, what, text string) {
-	if !n.named[what] {
-		n.named[what] = true
-		n.run.Broken(ctx, text)
-	}
 }
 
 // runsAgain waits until everything that can run is Ready, and takes the mark off a machine that is back, so that pods can run there again.
 func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
 	deadline := workflow.Now(ctx).Add(healthBudget)
 	for {
+		n.nameWaiting(ctx)
 		waits, err := n.lookForWhatIsMissing(ctx, deadline)
 		if err == nil {
 			err = n.untaintOf(ctx, slices.DeleteFunc(n.proven(), n.includes))
@@ -290,7 +262,7 @@ func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
 			return "", err
 		case len(waits) == 0:
 			n.run.Recovered(now)
-			return fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet, the services are well", len(n.wanted)), nil
+			return fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet, %d services are well", len(n.wanted), len(n.askable())), nil
 		case !now.Before(deadline):
 			return "", fmt.Errorf("not Ready after %s: %s", healthBudget, few(waits))
 		}

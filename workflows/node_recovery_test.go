@@ -33,6 +33,7 @@ func newLoss(t *testing.T) *loss {
 	l.zone.Others = slices.Concat(l.zone.Nodes[:1], l.zone.Others)
 	l.zone.Nodes = []kubernetes.Machine{{Name: "node-c2", Zone: "ap-northeast-1c", Since: l.began.Add(-20 * time.Second)}}
 	l.zone.Moving = l.zone.Moving[1:]
+	l.zone.Staying = []kubernetes.ZonePod{{Namespace: "shodo", Pod: "postgres-replica-0", Node: "node-c2", Owner: "StatefulSet postgres-replica", Why: "its volume is on no other node"}}
 	l.zone.Owners = l.zone.Owners[1:]
 	freed := false
 	l.after["FreePod"] = func() { freed = true }
@@ -188,6 +189,32 @@ func TestNodeRecovery_AServiceIsNotWell_ActsAndStandsUntilItIs(t *testing.T) {
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	require.Contains(t, got.Steps[2].Result, "/health is not well: 503")
 	require.Contains(t, l.journal, "taint node-c2")
+}
+
+// A service that needs what is tied to the dead machine cannot be well before somebody mends that, or replaces it.
+func TestNodeRecovery_ServicesNeedAPodThatWaitsForItsNode_AreNamedAndNotWaitedFor(t *testing.T) {
+	l := newLoss(t)
+	redis := kubernetes.ZonePod{Namespace: "shodo", Pod: "redis-master-0", UID: "r", Node: "node-c2", Owner: "StatefulSet redis-master", Why: "its volume is on no other node"}
+	l.zone.Staying = append(l.zone.Staying, redis)
+	l.after["FreePod"] = func() { l.zone.Staying = nil } // once freed it is on no node
+	l.healing = true
+	var asked []string
+	handle(l.estate, "CheckHealth", func(p application.CheckHealthParams) (application.CheckHealthResult, error) {
+		for _, service := range p.Services {
+			asked = append(asked, service.Name)
+		}
+		return application.CheckHealthResult{}, nil
+	})
+	got, err := l.recover(nodeC2)
+	require.NoError(t, err)
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	require.Equal(t, []string{
+		"service shodo-backend waits for redis, whose master redis-master-0 needs node node-c2: its volume is on no other node",
+		"service shodo-frontend waits for redis, whose master redis-master-0 needs node node-c2: its volume is on no other node",
+	}, got.Missing[:2])
+	require.Contains(t, got.Next, "bring back what the services wait for: fukkyu run full-outage")
+	require.Equal(t, []string{"shodo-ai-server"}, asked)
+	require.Contains(t, l.journal, "free store-0", "what can run elsewhere does")
 }
 
 func TestNodeRecovery_EveryNodeIsReady_HasNothingToDo(t *testing.T) {

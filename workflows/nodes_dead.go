@@ -160,7 +160,7 @@ func (n *nodes) untaintOf(ctx workflow.Context, marked []string) error {
 // servicesAreWell asks the services of the region until all are well, and says how many endpoints it asked.
 func (n *nodes) servicesAreWell(ctx workflow.Context, deadline time.Time) (asked int, err error) {
 	for {
-		asked, unwell, err := n.askServices(ctx, lookPatience)
+		asked, unwell, err := n.askServices(ctx, n.services(), lookPatience)
 		switch {
 		case err != nil:
 			return 0, err
@@ -172,11 +172,15 @@ func (n *nodes) servicesAreWell(ctx workflow.Context, deadline time.Time) (asked
 	}
 }
 
-// askServices asks the services of the region until all are well, or its patience ends.
-func (n *nodes) askServices(ctx workflow.Context, patience time.Duration) (asked int, unwell []string, err error) {
-	here := slices.DeleteFunc(slices.Clone(n.run.Plan.Services), func(s plan.Service) bool { return s.Region != n.region })
+// services are those of the region.
+func (n *nodes) services() []plan.Service {
+	return slices.DeleteFunc(slices.Clone(n.run.Plan.Services), func(s plan.Service) bool { return s.Region != n.region })
+}
+
+// askServices asks services until all are well, or its patience ends.
+func (n *nodes) askServices(ctx workflow.Context, services []plan.Service, patience time.Duration) (asked int, unwell []string, err error) {
 	health, err := begin(n.do(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{
-		Services: here, Patience: patience,
+		Services: services, Patience: patience,
 	}).get(ctx)
 	if err != nil {
 		return 0, nil, err
