@@ -261,7 +261,9 @@ func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
 		case err != nil:
 			return "", err
 		case len(waits) == 0:
-			n.run.Recovered(now)
+			if len(n.waitingServices()) == 0 {
+				n.run.Recovered(now)
+			}
 			return fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet, %d services are well", len(n.wanted), len(n.askable())), nil
 		case !now.Before(deadline):
 			return "", fmt.Errorf("not Ready after %s: %s", healthBudget, few(waits))

@@ -214,6 +214,7 @@ func TestNodeRecovery_ServicesNeedAPodThatWaitsForItsNode_AreNamedAndNotWaitedFo
 	}, got.Missing[:2])
 	require.Contains(t, got.Next, "bring back what the services wait for: fukkyu run full-outage")
 	require.Equal(t, []string{"shodo-ai-server"}, asked)
+	require.Nil(t, got.RTO.Measured, "users are without service")
 	require.Contains(t, l.journal, "free store-0", "what can run elsewhere does")
 }
 
