@@ -17,6 +17,7 @@ const (
 	defaultRecover  = 15 * time.Minute
 	defaultAtOnce   = 8
 	defaultDrain    = 5 * time.Minute
+	defaultWatch    = time.Minute
 
 	defaultBouncerFile = "/etc/pgbouncer/pgbouncer.ini"
 )
@@ -45,6 +46,11 @@ func (p *Plan) applyDefaults() {
 	outage.AtOnce = cmp.Or(outage.AtOnce, defaultAtOnce)
 	evacuation := &p.Runbooks.ZoneEvacuation
 	evacuation.Drain = cmp.Or(evacuation.Drain, defaultDrain)
+	recovery, watch := &p.Runbooks.NodeRecovery, defaultWatch
+	if row, found := p.soonest("node-recovery"); found {
+		watch = min(watch, row.RTO.Within/2)
+	}
+	recovery.Watch = cmp.Or(recovery.Watch, watch)
 	for i := range p.Services {
 		if len(p.Regions) > 0 {
 			p.Services[i].Region = cmp.Or(p.Services[i].Region, p.Regions[0])

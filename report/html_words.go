@@ -177,6 +177,7 @@ var vocabulary = map[string]words{
 	"scenario.ServiceRecovery":    {"Service recovery", "サービス復旧"},
 	"scenario.FullOutage":         {"Full outage", "完全サービス停止からの復旧"},
 	"scenario.ZoneEvacuation":     {"Zone evacuation", "ゾーンの退避"},
+	"scenario.NodeRecovery":       {"Node recovery", "ノードの復旧"},
 	"scenario.Diagnosis":          {"Diagnosis", "診断"},
 	"scenario.Verification":       {"Verification", "整合性チェック"},
 

@@ -307,6 +307,7 @@ func (s *sheet) services() {
 func (s *sheet) runbooks() {
 	failover, switchover := s.plan.Runbooks.DatabaseFailover, s.plan.Runbooks.DatabaseSwitchover
 	service, outage, evacuation := s.plan.Runbooks.ServiceRecovery, s.plan.Runbooks.FullOutage, s.plan.Runbooks.ZoneEvacuation
+	recovery := s.plan.Runbooks.NodeRecovery
 	limits := s.limit("coolingOff", planTime(failover.CoolingOff, s.language))
 	if failover.PowerOff {
 		limits += ", " + s.word("powerOff")
@@ -323,6 +324,7 @@ func (s *sheet) runbooks() {
 			s.limit("recoverStage", planTime(outage.Recover, s.language)),
 		}, ", ")),
 		append(s.approval("zone-evacuation", evacuation.Approval), s.limit("drain", planTime(evacuation.Drain, s.language))),
+		append(s.approval("node-recovery", recovery.Approval), s.limit("watch", planTime(recovery.Watch, s.language))),
 	})
 }
 

@@ -24,6 +24,7 @@ const (
 	FullOutageName         = "FullOutage"
 	DiagnosisName          = "Diagnosis"
 	ZoneEvacuationName     = "ZoneEvacuation"
+	NodeRecoveryName       = "NodeRecovery"
 	VerificationName       = "Verification"
 )
 
@@ -38,6 +39,7 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(FullOutage, workflow.RegisterOptions{Name: FullOutageName})
 	registry.RegisterWorkflowWithOptions(Diagnosis, workflow.RegisterOptions{Name: DiagnosisName})
 	registry.RegisterWorkflowWithOptions(ZoneEvacuation, workflow.RegisterOptions{Name: ZoneEvacuationName})
+	registry.RegisterWorkflowWithOptions(NodeRecovery, workflow.RegisterOptions{Name: NodeRecoveryName})
 	registry.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerificationName})
 }
 

@@ -94,7 +94,7 @@ type reading struct {
 	of         members
 	pods       *corev1.PodList
 	nodes      *corev1.NodeList
-	heartbeats map[string]time.Time
+	heartbeats map[string]heartbeat
 	sets       []*appsv1.StatefulSet
 	role       *corev1.ConfigMap
 	service    *corev1.Service
@@ -111,7 +111,10 @@ func (r *reading) all(ctx context.Context) error {
 		r.nodes, err = r.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		return failed("list nodes", err)
 	})
-	group.Go(func() error { return r.readHeartbeats(ctx) })
+	group.Go(func() (err error) {
+		r.heartbeats, err = readHeartbeats(ctx, r.client)
+		return err
+	})
 	group.Go(func() (err error) {
 		if r.role = new(corev1.ConfigMap); r.of.role == "" {
 			return nil
@@ -131,21 +134,6 @@ func (r *reading) all(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
-}
-
-// readHeartbeats reads the kubelets' leases, which they renew every few seconds; the conditions of a node are renewed rarely.
-func (r *reading) readHeartbeats(ctx context.Context) error {
-	leases, err := r.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return Failure("list the leases of kubelets", err)
-	}
-	r.heartbeats = map[string]time.Time{}
-	for _, lease := range leases.Items {
-		if lease.Spec.RenewTime != nil {
-			r.heartbeats[lease.Name] = lease.Spec.RenewTime.Time
-		}
-	}
-	return nil
 }
 
 func failed(doing string, err error) error {
@@ -197,7 +185,7 @@ func (r *reading) instanceFrom(pod *corev1.Pod, set string) Instance {
 		if node := &r.nodes.Items[i]; node.Name == pod.Spec.NodeName {
 			instance.Zone = node.Labels[corev1.LabelTopologyZone]
 			instance.NodeReady = nodeReady(node)
-			instance.NodeHeartbeat = r.heartbeats[node.Name]
+			instance.NodeHeartbeat = r.heartbeats[node.Name].at
 		}
 	}
 	return instance
