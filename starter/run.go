@@ -222,8 +222,8 @@ func (s *session) rehearseCommand() *cobra.Command {
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
 	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod, instead string
-	overrides, skip                                                                  []string
-	resume, detach, plain, drill, relax, restore, unattended, guided                 bool
+	overrides, skip                                                                     []string
+	resume, detach, plain, drill, relax, restore, unattended, guided                    bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.
