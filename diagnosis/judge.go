@@ -18,6 +18,7 @@ const (
 // The runbooks that a conclusion may name.
 const (
 	databaseFailover = "database-failover"
+	redisRecovery    = "redis-recovery"
 	serviceRecovery  = "service-recovery"
 	fullOutage       = "full-outage"
 	nodeRecovery     = "node-recovery"
@@ -164,7 +165,7 @@ func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
 	j.worse(StateBroken)
 	j.cause(AreaRedis, redis.Name, trouble.master)
 	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
-	j.needs(AreaRedis, redis.Name, fullOutage, true) // it restarts Redis, or promotes a replica
+	j.needs(AreaRedis, redis.Name, redisRecovery, true)
 	return true
 }
 
@@ -353,7 +354,11 @@ func (j *judgement) isFullOutage() bool {
 
 // commandOf starts the runbook of a sick part.
 func commandOf(runbook, target string) string {
-	return start(runbook, map[string]string{databaseFailover: " --database " + target, serviceRecovery: " --service " + target}[runbook])
+	flag := map[string]string{databaseFailover: " --database ", redisRecovery: " --redis ", serviceRecovery: " --service "}[runbook]
+	if flag != "" {
+		flag += target
+	}
+	return start(runbook, flag)
 }
 
 // start is a command. Whoever pastes it into a shell is who asks for it.

@@ -150,17 +150,17 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 		{"Redis is scaled to nothing", func(d *diagnosis.Diagnosis) {
 			d.Redis = nil
 			workload(d, "redis-master").Desired, workload(d, "redis-master").Ready = 0, 0
-		}, diagnosis.StateBroken, "full-outage", outage, []string{"scaled to none"}},
+		}, diagnosis.StateBroken, "redis-recovery", "fukkyu run redis-recovery --redis redis --by $USER", []string{"scaled to none"}},
 		{"Redis has lost its pod", func(d *diagnosis.Diagnosis) {
 			d.Redis = nil
 			workload(d, "redis-master").Ready = 0
 		},
-			diagnosis.StateBroken, "pod-failure", outage, []string{"redis: its master has no pod"}},
+			diagnosis.StateBroken, "pod-failure", "fukkyu run redis-recovery --redis redis --by $USER", []string{"redis: its master has no pod"}},
 		{"Redis has lost its node", func(d *diagnosis.Diagnosis) {
 			d.Databases[0].Instances = d.Databases[0].Instances[:2]
 			workload(d, "postgres-replica").Desired, workload(d, "postgres-replica").Ready = 1, 1
 			powerOff(d, "node-d1")
-		}, diagnosis.StateBroken, "node-failure", outage, []string{"node-d1", thenNode("node-d1")}},
+		}, diagnosis.StateBroken, "node-failure", "fukkyu run redis-recovery --redis redis --by $USER", []string{"node-d1", thenNode("node-d1")}},
 		{"Redis cannot save", func(d *diagnosis.Diagnosis) { d.Redis[0].RDB = "err" },
 			diagnosis.StateDegraded, "", "", []string{"could not save its snapshot"}},
 		{"a service crash-loops", func(d *diagnosis.Diagnosis) {

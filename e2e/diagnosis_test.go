@@ -163,7 +163,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 			kubectl(t, "rollout", "undo", "statefulset/postgres-replica")
 			kubectl(t, "delete", "pod", "postgres-replica-1") // Kubernetes does not roll a pod back that never got ready
 		}, "", ""},
-		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "full-outage", outage},
+		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "redis-recovery", "fukkyu run redis-recovery --redis redis --by $USER"},
 		{
 			"a rollout crash-loops",
 			kube("patch", "deployment", "shodo-frontend", "--type=json", "-p", `[{"op":"add","path":"/spec/template/spec/containers/0/args","value":["nonsense"]}]`),

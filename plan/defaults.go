@@ -10,6 +10,7 @@ const (
 	defaultCatchUp  = time.Minute
 	defaultWriteGap = 5 * time.Second
 
+	defaultRedis    = 20 * time.Second
 	defaultSettle   = 2 * time.Minute
 	defaultDeclare  = 5 * time.Minute
 	defaultDiagnose = 10 * time.Minute
@@ -34,6 +35,8 @@ func (p *Plan) applyDefaults() {
 	switchover := &p.Runbooks.DatabaseSwitchover
 	switchover.CatchUp = cmp.Or(switchover.CatchUp, defaultCatchUp)
 	switchover.WriteGap = cmp.Or(switchover.WriteGap, defaultWriteGap)
+	redis := &p.Runbooks.RedisRecovery
+	redis.Settle = cmp.Or(redis.Settle, defaultRedis)
 	service := &p.Runbooks.ServiceRecovery
 	service.Settle = cmp.Or(service.Settle, defaultSettle)
 	outage := &p.Runbooks.FullOutage

@@ -10,6 +10,7 @@ type Runbooks struct {
 	DatabaseFailover   DatabaseFailover   `yaml:"database-failover" json:"database-failover"`
 	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
 	Rejoin             Rejoin             `yaml:"rejoin,omitempty" json:"rejoin,omitzero"`
+	RedisRecovery      RedisRecovery      `yaml:"redis-recovery,omitempty" json:"redis-recovery,omitzero"`
 	ServiceRecovery    ServiceRecovery    `yaml:"service-recovery,omitempty" json:"service-recovery,omitzero"`
 	FullOutage         FullOutage         `yaml:"full-outage,omitempty" json:"full-outage,omitzero"`
 	ZoneEvacuation     ZoneEvacuation     `yaml:"zone-evacuation,omitempty" json:"zone-evacuation,omitzero"`
@@ -43,6 +44,14 @@ type DatabaseSwitchover struct {
 // primary has are kept before anything is changed.
 type Rejoin struct {
 	Approval Approval `yaml:"approval" json:"approval"`
+}
+
+// RedisRecovery is the policy for bringing a Redis back. Without it nobody is asked.
+type RedisRecovery struct {
+	// Settle is how long the master may take to come back by itself, and again after its pod was replaced, before a replica is
+	// promoted; 20s without it.
+	Settle   time.Duration `yaml:"settle,omitempty" json:"settle"`
+	Approval Approval      `yaml:"approval" json:"approval"`
 }
 
 // ServiceRecovery is the policy for bringing one service back. Without it nobody is asked.
@@ -83,6 +92,10 @@ func (r Runbooks) validate(c checker, p Plan) {
 	r.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
 	if path := "runbooks.rejoin"; c.isSaid(path) {
 		r.Rejoin.Approval.validate(c, path+".approval", p)
+	}
+	if path := "runbooks.redis-recovery"; c.isSaid(path) {
+		c.positiveIfSaid(path+".settle", r.RedisRecovery.Settle)
+		r.RedisRecovery.Approval.validate(c, path+".approval", p)
 	}
 	if path := "runbooks.service-recovery"; c.isSaid(path) {
 		c.positiveIfSaid(path+".settle", r.ServiceRecovery.Settle)

@@ -317,6 +317,7 @@ func (s *sheet) runbooks() {
 		append(s.approval("database-failover", failover.Approval), limits),
 		append(s.approval("database-switchover", switchover.Approval), handOver),
 		s.approval("rejoin", s.plan.Runbooks.Rejoin.Approval),
+		append(s.approval("redis-recovery", s.plan.Runbooks.RedisRecovery.Approval), s.limit("settle", planTime(s.plan.Runbooks.RedisRecovery.Settle, s.language))),
 		append(s.approval("service-recovery", service.Approval), s.limit("settle", planTime(service.Settle, s.language))),
 		append(s.approval("full-outage", outage.Approval), strings.Join([]string{
 			s.limit("declareStage", planTime(outage.Declare, s.language)), s.limit("diagnoseStage", planTime(outage.Diagnose, s.language)),

@@ -42,6 +42,7 @@ type target struct {
 // What scenarios recover.
 var (
 	aDatabase = target{flag: "database", named: "shodo"}
+	aRedis    = target{flag: "redis", named: "redis"}
 	aService  = target{flag: "service", named: "shodo-backend"}
 )
 
@@ -145,6 +146,15 @@ them go on without. --restore lets them wait again by the plan, once there are r
 rewinds its data directory to the new primary's history, or keeps it aside and lets a clone take its place, and sees it stream.`,
 			request: func(f runFlags, asked runbook.Request) any {
 				return workflows.RejoinRequest{Request: asked, Database: f.target}
+			},
+		},
+		{
+			Scenario: workflows.RedisRecovering, target: aRedis, short: "Bring a Redis back: wait for its master, replace its pod, promote a replica", reason: "sessions are gone",
+			long: `Redis-recovery looks whether the Redis is sick, lets its master come back by itself, replaces its pod, and promotes a replica when
+neither helps, in this order. A replica is promoted only after the old master is fenced and proven to be stopped. A Redis that is well is
+left alone.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.RedisRecoveryRequest{Request: asked, Redis: f.target}
 			},
 		},
 		{
