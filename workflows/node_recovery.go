@@ -35,6 +35,7 @@ type nodeRecovery struct {
 	heard    map[string]time.Time // the last sign of life of those that were not
 	wanted   []kubernetes.Owner   // the controllers of what ran on lost nodes
 	staying  []kubernetes.ZonePod // what can run on no other node
+	hindered []hindrance          // services that are not well for that
 	noneLost string               // why nothing needs to be recovered
 	healed   string               // how Kubernetes healed it by itself
 	named    []string             // what people alone can put right, and were told of
@@ -184,8 +185,8 @@ func (n *nodeRecovery) conclude(r *report.Report) {
 	for _, node := range n.unproven() {
 		r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, NodeLoss.Name, node.name))
 	}
-	if len(n.waitingServices()) > 0 {
-		r.Next = append(r.Next, "bring back what the services wait for: fukkyu run "+Outage.Name)
+	for _, redis := range n.redisToRecover() {
+		r.Next = append(r.Next, fmt.Sprintf("bring redis %s back: fukkyu run %s --redis %s", redis, RedisLoss.Name, redis))
 	}
 	if len(n.staying) > 0 {
 		r.Missing = append(r.Missing, "waits for its node: "+few(staying(n.staying)))

@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// hinderedPause is between two looks at what waits for something else, such as a node: nothing tells when it comes.
-const hinderedPause = 2 * time.Second
+// overduePause is between two looks at pods that should have ended: nothing tells when they do.
+const overduePause = 2 * time.Second
 
 // isLost refuses what is not there, and finds out whether anything is lost.
 func (n *nodeRecovery) isLost(ctx workflow.Context) (runbook.Verdict, error) {
@@ -143,19 +143,19 @@ func (n *nodeRecovery) mayWatch(workflow.Context) (runbook.Verdict, error) {
 func (n *nodeRecovery) watch(ctx workflow.Context) (string, error) {
 	deadline := workflow.Now(ctx).Add(n.policy.Watch)
 	for {
-		waits, err := n.lookForWhatIsMissing(ctx, deadline)
+		left, err := n.lookForWhatIsMissing(ctx, deadline)
 		now := workflow.Now(ctx)
 		switch {
 		case err != nil:
 			return "", err
-		case len(waits) == 0:
+		case left.none():
 			n.healed = n.howHealed()
 			n.run.Recovered(now)
 			return n.healed, nil
 		case !now.Before(deadline):
-			return fmt.Sprintf("not healed after %s: %s", n.policy.Watch, few(waits)), nil
+			return fmt.Sprintf("not healed after %s: %s", n.policy.Watch, left), nil
 		}
-		n.run.Progress(ctx, few(waits))
+		n.run.Progress(ctx, left.String())
 	}
 }
 
@@ -173,25 +173,25 @@ func (n *nodeRecovery) howHealed() string {
 
 // lookForWhatIsMissing looks for some time, no longer than until the deadline, and says what is not as it should be: controllers with too few
 // pods, pods that do not end, services that are not well. A pod on a node that is back counts as any other.
-func (n *nodeRecovery) lookForWhatIsMissing(ctx workflow.Context, deadline time.Time) ([]string, error) {
+func (n *nodeRecovery) lookForWhatIsMissing(ctx workflow.Context, deadline time.Time) (missing, error) {
 	if err := n.lookAgain(ctx); err != nil {
-		return nil, err
+		return missing{}, err
 	}
 	replaced, err := begin(n.do(ctx, "are the pods Ready?"), kube.AwaitReplaced, kubernetes.AwaitReplacedParams{
 		Region: n.region, Nodes: names(n.found.Nodes), Owners: n.owners(n.wanted), Patience: patienceUntil(ctx, deadline),
 	}).get(ctx)
 	switch {
 	case err != nil:
-		return nil, err
+		return missing{}, err
 	case !replaced.Done:
-		return replaced.Pending, nil
+		return missing{waits: replaced.Pending}, nil
 	}
-	if hindered := n.unnamed(); len(hindered) > 0 {
-		timer := workflow.TimerOptions{Summary: "look again: " + few(hindered)}
-		return hindered, workflow.NewTimerWithOptions(ctx, min(hinderedPause, patienceUntil(ctx, deadline)), timer).Get(ctx, nil)
+	if late := n.overdue(); len(late) > 0 {
+		timer := workflow.TimerOptions{Summary: few(late)}
+		return missing{waits: late}, workflow.NewTimerWithOptions(ctx, min(overduePause, patienceUntil(ctx, deadline)), timer).Get(ctx, nil)
 	}
-	_, unwell, err := n.askServices(ctx, n.askable(), patienceUntil(ctx, deadline))
-	return unwell, err
+	_, unwell, err := n.askServices(ctx, patienceUntil(ctx, deadline))
+	return n.unwell(unwell), err
 }
 
 // patienceUntil is how long one activity may look.
@@ -251,8 +251,7 @@ func (n *nodeRecovery) nameWhatMayRun(ctx workflow.Context) (string, error) {
 func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
 	deadline := workflow.Now(ctx).Add(healthBudget)
 	for {
-		n.nameWaiting(ctx)
-		waits, err := n.lookForWhatIsMissing(ctx, deadline)
+		left, err := n.lookForWhatIsMissing(ctx, deadline)
 		if err == nil {
 			err = n.untaintOf(ctx, slices.DeleteFunc(n.proven(), n.includes))
 		}
@@ -260,14 +259,25 @@ func (n *nodeRecovery) runsAgain(ctx workflow.Context) (string, error) {
 		switch {
 		case err != nil:
 			return "", err
-		case len(waits) == 0:
-			if len(n.waitingServices()) == 0 {
-				n.run.Recovered(now)
-			}
-			return fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet, %d services are well", len(n.wanted), len(n.askable())), nil
+		case len(left.waits) == 0:
+			return n.settle(ctx, left.hindered), nil
 		case !now.Before(deadline):
-			return "", fmt.Errorf("not Ready after %s: %s", healthBudget, few(waits))
+			return "", fmt.Errorf("not Ready after %s: %s", healthBudget, left)
 		}
-		n.run.Progress(ctx, few(waits))
+		n.run.Progress(ctx, left.String())
 	}
+}
+
+// settle ends the waiting: what cannot be well before a node is back is told to people.
+func (n *nodeRecovery) settle(ctx workflow.Context, hindered []hindrance) string {
+	n.hindered = hindered
+	for _, h := range hindered {
+		n.name(ctx, "service "+h.service, h.String())
+	}
+	said := fmt.Sprintf("%d controllers have all their pods Ready, no budget is unmet", len(n.wanted))
+	if len(hindered) > 0 {
+		return said
+	}
+	n.run.Recovered(workflow.Now(ctx))
+	return said + ", the services are well"
 }

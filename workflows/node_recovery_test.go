@@ -115,7 +115,7 @@ func TestNodeRecovery_WhatCannotBeRecovered_IsRefusedAndNothingIsChanged(t *test
 		},
 		"say either a zone or a node":      func(_ *loss, r *workflows.NodeRecoveryRequest) { r.Zone = "ap-northeast-1c" },
 		`region "mars" is not in the plan`: func(_ *loss, r *workflows.NodeRecoveryRequest) { r.Region = "mars" },
-		"was on node node-c2, which is not Ready; replace it first: fukkyu run database-failover --database shodo (guard primary-in-zone": func(l *loss, _ *workflows.NodeRecoveryRequest) {
+		"was on node node-c2, which is lost; replace it first: fukkyu run database-failover --database shodo (guard primary-in-zone": func(l *loss, _ *workflows.NodeRecoveryRequest) {
 			l.found.Instances[0].Node = "node-c2"
 		},
 		"1 of 1 pods have no room elsewhere: shodo/store-0 (too large); missing: 2 cores, 1Gi memory, 1 pods": func(l *loss, _ *workflows.NodeRecoveryRequest) {
@@ -198,22 +198,21 @@ func TestNodeRecovery_ServicesNeedAPodThatWaitsForItsNode_AreNamedAndNotWaitedFo
 	l.zone.Staying = append(l.zone.Staying, redis)
 	l.after["FreePod"] = func() { l.zone.Staying = nil } // once freed it is on no node
 	l.healing = true
-	var asked []string
 	handle(l.estate, "CheckHealth", func(p application.CheckHealthParams) (application.CheckHealthResult, error) {
+		var checks []application.Check
 		for _, service := range p.Services {
-			asked = append(asked, service.Name)
+			checks = append(checks, application.Check{Service: service.Name, Path: "/health", OK: service.Name == "shodo-ai-server", Said: "503"})
 		}
-		return application.CheckHealthResult{}, nil
+		return application.CheckHealthResult{Checks: checks}, nil
 	})
 	got, err := l.recover(nodeC2)
 	require.NoError(t, err)
 	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
 	require.Equal(t, []string{
-		"service shodo-backend waits for redis, whose master redis-master-0 needs node node-c2: its volume is on no other node",
-		"service shodo-frontend waits for redis, whose master redis-master-0 needs node node-c2: its volume is on no other node",
+		"service shodo-backend is not well, and needs redis redis, of which pod redis-master-0 waits for node node-c2: its volume is on no other node",
+		"service shodo-frontend is not well, and needs redis redis, of which pod redis-master-0 waits for node node-c2: its volume is on no other node",
 	}, got.Missing[:2])
-	require.Contains(t, got.Next, "bring back what the services wait for: fukkyu run full-outage")
-	require.Equal(t, []string{"shodo-ai-server"}, asked)
+	require.Contains(t, got.Next, "bring redis redis back: fukkyu run redis-recovery --redis redis")
 	require.Nil(t, got.RTO.Measured, "users are without service")
 	require.Contains(t, l.journal, "free store-0", "what can run elsewhere does")
 }

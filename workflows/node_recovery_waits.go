@@ -4,16 +4,41 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/shodo-ecosystem/fukkyu/activities/application"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"go.temporal.io/sdk/workflow"
 )
 
-// Some pods can run on no other node: their volume is on the lost one, or they are tied to it. They come back with it, and so does a service
-// that needs one of them: no run can wait for that.
+// Some pods can run on no other node: their volume is on the lost one, or they are tied to it. They come back with it. A service that needs
+// one of them may be well all the same, or be brought back by another run; this one cannot wait for that.
 
-// waiting is a service that cannot be well before a node is back.
-type waiting struct{ service, why string }
+// missing is what a look found not to be as it should.
+type missing struct {
+	waits    []string    // for Kubernetes
+	hindered []hindrance // for a node, or for another run
+}
+
+func (m missing) none() bool { return len(m.waits) == 0 && len(m.hindered) == 0 }
+
+func (m missing) String() string {
+	said := slices.Clone(m.waits)
+	for _, h := range m.hindered {
+		said = append(said, h.String())
+	}
+	return few(said)
+}
+
+// hindrance is a service that is not well and needs what waits for its node.
+type hindrance struct {
+	service string
+	redis   string // of the plan, that it needs
+	pod     kubernetes.ZonePod
+}
+
+func (h hindrance) String() string {
+	return fmt.Sprintf("service %s is not well, and needs redis %s, of which pod %s waits for node %s: %s", h.service, h.redis, h.pod.Pod, h.pod.Node, h.pod.Why)
+}
 
 // remember keeps what ran on lost nodes. The controllers, as many pods of each as there were first: what is replaced, or gone for good, is no
 // longer seen there. And the pods that wait for their node: once freed, they are on none.
@@ -31,75 +56,67 @@ func (n *nodeRecovery) remember() {
 	}
 }
 
-// waitingServices are those of the region that need a pod which waits for its node.
-func (n *nodeRecovery) waitingServices() []waiting {
-	var all []waiting
-	for _, service := range n.services() {
-		if why := n.waitsFor(service, map[string]bool{}); why != "" {
-			all = append(all, waiting{service: service.Name, why: fmt.Sprintf("service %s waits for %s", service.Name, why)})
+// unwell tells the services that may become well by themselves from those that need what waits for its node.
+func (n *nodeRecovery) unwell(checks []application.Check) missing {
+	var found missing
+	for _, check := range checks {
+		service, _ := n.run.Plan.Service(check.Service)
+		switch blocked, hindered := n.hindrance(service); {
+		case !hindered:
+			found.waits = append(found.waits, answers([]application.Check{check})...)
+		case !slices.ContainsFunc(found.hindered, func(h hindrance) bool { return h.service == check.Service }):
+			found.hindered = append(found.hindered, blocked)
 		}
 	}
-	return all
+	return found
 }
 
-// waitsFor is the pod that a service needs, by itself or by another service, and that can run on no other node. Empty: there is none.
-func (n *nodeRecovery) waitsFor(service plan.Service, seen map[string]bool) string {
-	if seen[service.Name] {
-		return ""
+// hindrance is what a service needs, by itself or by services that it needs, and what can run on no node that is left.
+func (n *nodeRecovery) hindrance(service plan.Service) (hindrance, bool) {
+	for _, need := range n.needs(service, nil) {
+		server, _ := n.run.Plan.RedisServer(need)
+		for _, set := range append([]string{server.Master}, server.Replicas...) {
+			for _, pod := range n.staying {
+				if server.Region == n.region && pod.Namespace == n.run.Plan.Namespace && pod.Owner == plan.StatefulSet+" "+set {
+					return hindrance{service: service.Name, redis: need, pod: pod}, true
+				}
+			}
+		}
 	}
-	seen[service.Name] = true
+	return hindrance{}, false
+}
+
+// redisToRecover are the Redis servers that hinder services, each once.
+func (n *nodeRecovery) redisToRecover() []string {
+	var servers []string
+	for _, h := range n.hindered {
+		if !slices.Contains(servers, h.redis) {
+			servers = append(servers, h.redis)
+		}
+	}
+	return servers
+}
+
+// needs are all needs of a service, with those of the services that it needs.
+func (n *nodeRecovery) needs(service plan.Service, known []string) []string {
 	for _, need := range service.Needs {
-		if server, found := n.run.Plan.RedisServer(need); found && server.Region == n.region {
-			if pod := n.stayingOf(server.Master); pod != "" {
-				return fmt.Sprintf("%s, whose master %s", need, pod)
-			}
+		if slices.Contains(known, need) {
+			continue
 		}
+		known = append(known, need)
 		if other, found := n.run.Plan.Service(need); found {
-			if why := n.waitsFor(other, seen); why != "" {
-				return why
-			}
+			known = n.needs(other, known)
 		}
 	}
-	return ""
+	return known
 }
 
-// stayingOf is the pod of a StatefulSet that waits for its node, and why.
-func (n *nodeRecovery) stayingOf(set string) string {
-	for _, pod := range n.staying {
-		if pod.Namespace == n.run.Plan.Namespace && pod.Owner == plan.StatefulSet+" "+set {
-			return fmt.Sprintf("%s needs node %s: %s", pod.Pod, pod.Node, pod.Why)
-		}
-	}
-	return ""
-}
-
-// nameWaiting tells people of the services that wait for a node.
-func (n *nodeRecovery) nameWaiting(ctx workflow.Context) {
-	for _, waits := range n.waitingServices() {
-		n.name(ctx, "service "+waits.service, waits.why)
-	}
-}
-
-// askable are the services of the region that do not wait for a node.
-func (n *nodeRecovery) askable() []plan.Service {
-	waits := n.waitingServices()
-	return slices.DeleteFunc(n.services(), func(s plan.Service) bool {
-		return slices.ContainsFunc(waits, func(w waiting) bool { return w.service == s.Name })
-	})
-}
-
-// unnamed are the hindrances that people were not told of yet: pods that should have ended on a node that is Ready, and services that wait
-// for a node.
-func (n *nodeRecovery) unnamed() []string {
+// overdue are the pods that should have ended on a node that is Ready, without those that people were told of.
+func (n *nodeRecovery) overdue() []string {
 	var said []string
 	for _, pod := range n.found.Overdue {
 		if !n.isNamed("pod " + pod.UID) {
 			said = append(said, doesNotEnd(pod))
-		}
-	}
-	for _, waits := range n.waitingServices() {
-		if !n.isNamed("service " + waits.service) {
-			said = append(said, waits.why)
 		}
 	}
 	return said

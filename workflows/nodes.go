@@ -166,8 +166,8 @@ func (n *nodes) primariesAreElsewhere(ctx workflow.Context) (runbook.Verdict, er
 			Why:     fmt.Sprintf("the primary of database %s, %s, runs on node %s", database.Name, primary.Pod, primary.Node),
 			Unblock: fmt.Sprintf("let a replica take over first: fukkyu run %s --database %s", Switchover.Name, database.Name),
 		}
-		if !primary.NodeReady {
-			objection.Why = fmt.Sprintf("the primary of database %s, %s, was on node %s, which is not Ready", database.Name, primary.Pod, primary.Node)
+		if n.lost || !primary.NodeReady { // also where Kubernetes has not noticed yet
+			objection.Why = fmt.Sprintf("the primary of database %s, %s, was on node %s, which is lost", database.Name, primary.Pod, primary.Node)
 			objection.Unblock = fmt.Sprintf("replace it first: fukkyu run %s --database %s", Failover.Name, database.Name)
 		}
 		verdict.Objections = append(verdict.Objections, objection)

@@ -160,14 +160,14 @@ func (n *nodes) untaintOf(ctx workflow.Context, marked []string) error {
 // servicesAreWell asks the services of the region until all are well, and says how many endpoints it asked.
 func (n *nodes) servicesAreWell(ctx workflow.Context, deadline time.Time) (asked int, err error) {
 	for {
-		asked, unwell, err := n.askServices(ctx, n.services(), lookPatience)
+		asked, unwell, err := n.askServices(ctx, lookPatience)
 		switch {
 		case err != nil:
 			return 0, err
 		case len(unwell) == 0:
 			return asked, nil
 		case !workflow.Now(ctx).Before(deadline):
-			return 0, errors.New(few(unwell))
+			return 0, errors.New(few(answers(unwell)))
 		}
 	}
 }
@@ -177,18 +177,23 @@ func (n *nodes) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(n.run.Plan.Services), func(s plan.Service) bool { return s.Region != n.region })
 }
 
-// askServices asks services until all are well, or its patience ends.
-func (n *nodes) askServices(ctx workflow.Context, services []plan.Service, patience time.Duration) (asked int, unwell []string, err error) {
+// askServices asks the services of the region until all are well, or its patience ends.
+func (n *nodes) askServices(ctx workflow.Context, patience time.Duration) (asked int, unwell []application.Check, err error) {
 	health, err := begin(n.do(ctx, "ask every service for its health"), app.CheckHealth, application.CheckHealthParams{
-		Services: services, Patience: patience,
+		Services: n.services(), Patience: patience,
 	}).get(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, check := range health.Checks {
-		if !check.OK {
-			unwell = append(unwell, fmt.Sprintf("%s%s is not well: %s", check.Service, check.Path, check.Said))
-		}
+	asked = len(health.Checks)
+	return asked, slices.DeleteFunc(health.Checks, func(c application.Check) bool { return c.OK }), nil
+}
+
+// answers are those of services that are not well, in words.
+func answers(unwell []application.Check) []string {
+	var said []string
+	for _, check := range unwell {
+		said = append(said, fmt.Sprintf("%s%s is not well: %s", check.Service, check.Path, check.Said))
 	}
-	return len(health.Checks), unwell, nil
+	return said
 }
