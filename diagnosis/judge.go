@@ -354,11 +354,7 @@ func (j *judgement) isFullOutage() bool {
 
 // commandOf starts the runbook of a sick part.
 func commandOf(runbook, target string) string {
-	flag := map[string]string{databaseFailover: " --database ", redisRecovery: " --redis ", serviceRecovery: " --service "}[runbook]
-	if flag != "" {
-		flag += target
-	}
-	return start(runbook, flag)
+	return start(runbook, map[string]string{databaseFailover: " --database " + target, redisRecovery: " --redis " + target, serviceRecovery: " --service " + target}[runbook])
 }
 
 // start is a command. Whoever pastes it into a shell is who asks for it.

@@ -133,11 +133,11 @@ func TestRedisRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t 
 	require.Equal(t, "1", redisCLI(t, "redis-master-0", "WAIT", "1", "5000"))
 	dieEverywhere(t, e, changesOfRedis, func() {
 		do(t, "break", "power-off", nodeOf(t, "redis-master-0"))
-		result, err := lab.Fukkyu(t.Context(), "run", workflows.RedisRecovering.Name, "--redis", "redis", "--by", "yuki", "--detach")
+		result, err := lab.Fukkyu(t.Context(), "run", workflows.RedisLoss.Name, "--redis", "redis", "--by", "yuki", "--detach")
 		require.NoError(t, err)
 		require.Equal(t, 6, result.Exit, result.Stderr)
 	})
-	got := awaitEndAt(t, workflows.RedisRecovering.ID("", "redis", runbook.Live))
+	got := awaitEndAt(t, workflows.RedisLoss.ID("", "redis", runbook.Live))
 	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 	gate, service := mayRule(t)
 	require.Equal(t, []string{"redis-replica-0", "redis-replica-0"}, []string{gate, service})

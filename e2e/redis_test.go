@@ -18,7 +18,7 @@ import (
 // recoverRedis runs a recovery of Redis to its end. A refused run leaves no report.
 func recoverRedis(t *testing.T, flags ...string) (report.Report, estate.Result) {
 	t.Helper()
-	result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.RedisRecovering.Name, "--redis", "redis", "--by", "yuki", "--output", "json"}, flags...)...)
+	result, err := lab.Fukkyu(t.Context(), append([]string{"run", workflows.RedisLoss.Name, "--redis", "redis", "--by", "yuki", "--output", "json"}, flags...)...)
 	require.NoError(t, err)
 	var got report.Report
 	if result.Stdout != "" {

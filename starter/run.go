@@ -149,7 +149,7 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 			},
 		},
 		{
-			Scenario: workflows.RedisRecovering, target: aRedis, short: "Bring a Redis back: wait for its master, replace its pod, promote a replica", reason: "sessions are gone",
+			Scenario: workflows.RedisLoss, target: aRedis, short: "Bring a Redis back: wait for its master, replace its pod, promote a replica", reason: "sessions are gone",
 			long: `Redis-recovery looks whether the Redis is sick, lets its master come back by itself, replaces its pod, and promotes a replica when
 neither helps, in this order. A replica is promoted only after the old master is fenced and proven to be stopped. A Redis that is well is
 left alone.`,

@@ -23,7 +23,7 @@ func databaseMember(database plan.Database) member {
 }
 
 func redisMember(redis plan.Redis) member {
-	return member{name: redis.Name, scenario: RedisRecovering, flag: "redis", redis: &redis, request: func(asked runbook.Request) any {
+	return member{name: redis.Name, scenario: RedisLoss, flag: "redis", redis: &redis, request: func(asked runbook.Request) any {
 		return RedisRecoveryRequest{Request: asked, Redis: redis.Name}
 	}}
 }

@@ -15,20 +15,20 @@ type Scenario struct {
 
 // The scenarios.
 var (
-	Failover        = Scenario{Name: "database-failover", Type: DatabaseFailoverName}
-	Switchover      = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
-	Commits         = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
-	Rejoining       = Scenario{Name: "rejoin", Type: RejoinName}
-	RedisRecovering = Scenario{Name: "redis-recovery", Type: RedisRecoveryName}
-	Recovering      = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
-	Outage          = Scenario{Name: "full-outage", Type: FullOutageName}
-	Evacuation      = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
-	NodeLoss        = Scenario{Name: "node-recovery", Type: NodeRecoveryName}
+	Failover   = Scenario{Name: "database-failover", Type: DatabaseFailoverName}
+	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
+	Commits    = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
+	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
+	RedisLoss  = Scenario{Name: "redis-recovery", Type: RedisRecoveryName}
+	Recovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
+	Outage     = Scenario{Name: "full-outage", Type: FullOutageName}
+	Evacuation = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
+	NodeLoss   = Scenario{Name: "node-recovery", Type: NodeRecoveryName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, RedisRecovering, Recovering, Outage, Evacuation, NodeLoss}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, RedisLoss, Recovering, Outage, Evacuation, NodeLoss}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

@@ -186,7 +186,7 @@ func (n *nodeRecovery) conclude(r *report.Report) {
 		r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, NodeLoss.Name, node.name))
 	}
 	for _, redis := range n.redisToRecover() {
-		r.Next = append(r.Next, fmt.Sprintf("bring redis %s back: fukkyu run %s --redis %s", redis, RedisRecovering.Name, redis))
+		r.Next = append(r.Next, fmt.Sprintf("bring redis %s back: fukkyu run %s --redis %s", redis, RedisLoss.Name, redis))
 	}
 	if len(n.staying) > 0 {
 		r.Missing = append(r.Missing, "waits for its node: "+few(staying(n.staying)))

@@ -105,7 +105,7 @@ func (n *nodeRecovery) noPrimaryIsLost(ctx workflow.Context) (runbook.Verdict, e
 			verdict.Objections = append(verdict.Objections, runbook.Objection{
 				Guard:   GuardPrimaryInZone,
 				Why:     fmt.Sprintf("the master of redis %s, %s, was on node %s, which is lost", server.Name, master.Pod, master.Node),
-				Unblock: fmt.Sprintf("replace it first: fukkyu run %s --redis %s", RedisRecovering.Name, server.Name),
+				Unblock: fmt.Sprintf("replace it first: fukkyu run %s --redis %s", RedisLoss.Name, server.Name),
 			})
 		}
 	}

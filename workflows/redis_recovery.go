@@ -239,7 +239,7 @@ func (r *redisRecovery) conclude(made *report.Report) {
 		made.Summary = fmt.Sprintf("redis %s serves: %s", r.redis.Name, orDone(r.helped))
 	case !r.now.isWell():
 		made.Missing = append(made.Missing, fmt.Sprintf("redis %s is still sick: %s", r.redis.Name, r.now))
-		made.Next = append(made.Next, fmt.Sprintf("fukkyu run %s --redis %s --by NAME", RedisRecovering.Name, r.redis.Name))
+		made.Next = append(made.Next, fmt.Sprintf("fukkyu run %s --redis %s --by NAME", RedisLoss.Name, r.redis.Name))
 	}
 }
 
@@ -254,6 +254,6 @@ func (r *redisRecovery) handOver(ctx workflow.Context, made *report.Report) erro
 	if made.Clocks.Recovered.IsZero() {
 		made.Missing = append(made.Missing, fmt.Sprintf("no write to %s has been seen", r.target.Pod))
 	}
-	made.Next = append(made.Next, fmt.Sprintf("fukkyu run %s --redis %s --by NAME goes on where this run stopped", RedisRecovering.Name, r.redis.Name))
+	made.Next = append(made.Next, fmt.Sprintf("fukkyu run %s --redis %s --by NAME goes on where this run stopped", RedisLoss.Name, r.redis.Name))
 	return r.returnLease(ctx)
 }
