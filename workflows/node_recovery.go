@@ -92,8 +92,8 @@ func (n *nodeRecovery) runbook() runbook.Runbook {
 				Guard: n.hasRoomElsewhere,
 			},
 			{
-				Name: "See that no database has its primary there", Budget: quickBudget, Settled: n.isOver,
-				Guard: n.primariesAreElsewhere,
+				Name: "See that no database or Redis has its primary there", Budget: quickBudget, Settled: n.isOver,
+				Guard: n.noPrimaryIsLost,
 			},
 			{
 				Name: "See which machines are off", Budget: proofBudget, Settled: n.nothingHangs,

@@ -18,11 +18,12 @@ import (
 // loss is a zone in the test environment with nodes that are lost, and what Kubernetes does about it.
 type loss struct {
 	*evacuation
-	looks   int            // at the zone
-	then    func(look int) // what changes before a look
-	off     []string       // machines without power that Kubernetes takes to be Ready
-	waited  [][]string     // the nodes that AwaitReplaced left out, each time it was asked
-	healing bool           // Kubernetes brings everything back by itself
+	redis   kubernetes.Estate // where its servers are
+	looks   int               // at the zone
+	then    func(look int)    // what changes before a look
+	off     []string          // machines without power that Kubernetes takes to be Ready
+	waited  [][]string        // the nodes that AwaitReplaced left out, each time it was asked
+	healing bool              // Kubernetes brings everything back by itself
 }
 
 // newLoss is of zone c, of which node-c1 lives and node-c2 is dead: a StatefulSet's pod hangs there, and a database replica waits for it.
@@ -35,6 +36,11 @@ func newLoss(t *testing.T) *loss {
 	l.zone.Moving = l.zone.Moving[1:]
 	l.zone.Staying = []kubernetes.ZonePod{{Namespace: "shodo", Pod: "postgres-replica-0", Node: "node-c2", Owner: "StatefulSet postgres-replica", Why: "its volume is on no other node"}}
 	l.zone.Owners = l.zone.Owners[1:]
+	l.redis = kubernetes.Estate{
+		Instances:  []kubernetes.Instance{{Pod: "redis-master-0", Node: "node-a2"}, {Pod: "redis-replica-0", Node: "node-c2"}},
+		ServicePod: "redis-master-0",
+	}
+	handle(l.estate, "ReadRedis", func(kubernetes.ReadRedisParams) (kubernetes.Estate, error) { return l.redis, nil })
 	freed := false
 	l.after["FreePod"] = func() { freed = true }
 	handle(l.estate, "ReadZone", func(p kubernetes.ReadZoneParams) (kubernetes.Zone, error) {
@@ -117,6 +123,9 @@ func TestNodeRecovery_WhatCannotBeRecovered_IsRefusedAndNothingIsChanged(t *test
 		`region "mars" is not in the plan`: func(_ *loss, r *workflows.NodeRecoveryRequest) { r.Region = "mars" },
 		"was on node node-c2, which is lost; replace it first: fukkyu run database-failover --database shodo (guard primary-in-zone": func(l *loss, _ *workflows.NodeRecoveryRequest) {
 			l.found.Instances[0].Node = "node-c2"
+		},
+		"the master of redis redis, redis-master-0, was on node node-c2, which is lost; replace it first: fukkyu run redis-recovery --redis redis (guard primary-in-zone": func(l *loss, _ *workflows.NodeRecoveryRequest) {
+			l.redis.Instances[0].Node = "node-c2"
 		},
 		"1 of 1 pods have no room elsewhere: shodo/store-0 (too large); missing: 2 cores, 1Gi memory, 1 pods": func(l *loss, _ *workflows.NodeRecoveryRequest) {
 			l.zone.NoRoom = []kubernetes.NoRoom{{Namespace: "shodo", Pod: "store-0", Why: "too large"}}

@@ -102,3 +102,16 @@ func TestReadZone_AKubeletIsSilent_ItsSignOfLifeIsLate(t *testing.T) {
 	}
 	require.Equal(t, map[string]bool{"c1": false, "c2": true, "c3": false}, late, "it renews every 10 s; what has no lease is not judged by it")
 }
+
+// What was freed from a lost node, and may run on no other, is Pending until that is back.
+func TestReadZone_APodIsPendingForALostNode_WaitsForIt(t *testing.T) {
+	pinned, free := aPod("store-0", "", "StatefulSet"), aPod("web-1", "", "ReplicaSet")
+	pinned.Spec.NodeSelector = map[string]string{corev1.LabelHostname: "c1"}
+	a, _ := newOne(lose(aNode("c1", "c", "4")), aNode("a1", "a", "4"), pinned, free)
+	zone, err := a.ReadZone(t.Context(), ReadZoneParams{Zone: "c", Lost: true})
+	require.NoError(t, err)
+	require.Len(t, zone.Staying, 1)
+	require.Equal(t, "store-0", zone.Staying[0].Pod)
+	require.Equal(t, "c1", zone.Staying[0].Node)
+	require.Equal(t, "its node selector or affinity matches no other node", zone.Staying[0].Why)
+}

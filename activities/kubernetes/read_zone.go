@@ -156,6 +156,9 @@ func (s *survey) zone(params ReadZoneParams) Zone {
 		z.Moving = append(z.Moving, shown)
 		moving = append(moving, pod)
 	}
+	if params.Lost {
+		z.Staying = append(z.Staying, s.waitingFor(inside, others)...)
+	}
 	z.Owners = s.owners(moving, z.Staying)
 	z.NoRoom, z.Short = fit(s.homeless(moving), others, free)
 	for i := range s.budgets {
@@ -176,6 +179,28 @@ func (p ReadZoneParams) asksFor(machine Machine) bool {
 // overdue says that a pod should have ended for some time.
 func overdue(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp != nil && time.Since(pod.DeletionTimestamp.Time) > overdueAfter
+}
+
+// waitingFor are pods that are on no node, because only those that are lost may run them: what was freed from one of them, for example.
+func (s *survey) waitingFor(lost map[string]bool, others []*corev1.Node) []ZonePod {
+	var waiting []ZonePod
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if pod.Spec.NodeName != "" || staysWithNode(pod) || metav1.GetControllerOf(pod) == nil {
+			continue
+		}
+		why := s.cannotMove(pod, others)
+		for j := range s.nodes {
+			node := &s.nodes[j]
+			if why != "" && lost[node.Name] && s.cannotMove(pod, []*corev1.Node{node}) == "" {
+				shown := s.podFrom(pod)
+				shown.Node, shown.Why = node.Name, why
+				waiting = append(waiting, shown)
+				break
+			}
+		}
+	}
+	return waiting
 }
 
 // homeless are the pods that need room elsewhere: those that move, and in place of those that Kubernetes replaces already the ones that it
