@@ -18,9 +18,10 @@ const (
 // The runbooks that a conclusion may name.
 const (
 	databaseFailover = "database-failover"
+	redisRecovery    = "redis-recovery"
 	serviceRecovery  = "service-recovery"
 	fullOutage       = "full-outage"
-	zoneEvacuation   = "zone-evacuation"
+	nodeRecovery     = "node-recovery"
 )
 
 // Judge says what a diagnosis means: what is broken, what everything else follows from, which row of the plan's matrix that looks like,
@@ -104,7 +105,7 @@ func (j *judgement) judgeParts() {
 	j.judgeRest()
 }
 
-// judgeNodes looks at the machines. A lost node alone is Kubernetes' to answer; what it takes with it is judged with the parts.
+// judgeNodes looks at the machines. What a lost one takes with it is judged with the parts.
 func (j *judgement) judgeNodes() {
 	zone, lost := j.deadZone(), 0
 	for _, node := range j.Nodes {
@@ -130,7 +131,7 @@ func (j *judgement) judgeNodes() {
 		j.advise("No machine of the region is left: nothing can be started anywhere in it.")
 	case zone != "":
 		j.worse(StateBroken)
-		j.scenario = j.row(ZoneFailure, zoneEvacuation)
+		j.scenario = j.row(ZoneFailure, nodeRecovery)
 	case lost > 0:
 		j.node = true
 	}
@@ -164,7 +165,7 @@ func (j *judgement) judgeRedis(redis plan.Redis) (down bool) {
 	j.worse(StateBroken)
 	j.cause(AreaRedis, redis.Name, trouble.master)
 	j.node, j.pod = j.node || trouble.node != "", j.pod || trouble.pod
-	j.needs(AreaRedis, redis.Name, fullOutage, true) // it restarts Redis, or promotes a replica
+	j.needs(AreaRedis, redis.Name, redisRecovery, true)
 	return true
 }
 
@@ -322,8 +323,26 @@ func (j *judgement) commands() []string {
 			commands = append(commands, commandOf(remedy.Runbook, remedy.Target))
 		}
 	}
-	if zone := j.deadZone(); zone != "" {
-		commands = append(commands, commandOf(zoneEvacuation, zone))
+	return append(commands, j.commandsForNodes()...)
+}
+
+// commandsForNodes see that what ran on lost nodes runs again: a run for each node, or one for all of a zone that has lost more than one.
+func (j *judgement) commandsForNodes() []string {
+	lost := map[string]int{}
+	for _, node := range j.Nodes {
+		if !node.Ready {
+			lost[node.Zone]++
+		}
+	}
+	var commands []string
+	for _, node := range j.Nodes { // in their order, so that the answer is always the same
+		flag := " --node " + node.Name
+		if node.Zone != "" && lost[node.Zone] > 1 {
+			flag = " --zone " + node.Zone
+		}
+		if command := start(nodeRecovery, flag); !node.Ready && !slices.Contains(commands, command) {
+			commands = append(commands, command)
+		}
 	}
 	return commands
 }
@@ -333,11 +352,13 @@ func (j *judgement) isFullOutage() bool {
 	return len(j.remedies) > 1 && slices.ContainsFunc(j.remedies, func(r Remedy) bool { return r.Urgent })
 }
 
-// commandOf starts a runbook. Whoever pastes it into a shell is who asks for it.
+// commandOf starts the runbook of a sick part.
 func commandOf(runbook, target string) string {
-	flag := map[string]string{databaseFailover: " --database " + target, serviceRecovery: " --service " + target, zoneEvacuation: " --zone " + target}[runbook]
-	return "fukkyu run " + runbook + flag + " --by $USER"
+	return start(runbook, map[string]string{databaseFailover: " --database " + target, redisRecovery: " --redis " + target, serviceRecovery: " --service " + target}[runbook])
 }
+
+// start is a command. Whoever pastes it into a shell is who asks for it.
+func start(runbook, flag string) string { return "fukkyu run " + runbook + flag + " --by $USER" }
 
 func (j *judgement) scenarioOf() string {
 	switch {

@@ -96,6 +96,7 @@ func sick(d *diagnosis.Diagnosis, service, trouble, said string) {
 func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 	const failover = "fukkyu run database-failover --database shodo --by $USER"
 	const outage = "fukkyu run full-outage --by $USER"
+	thenNode := func(node string) string { return "then: fukkyu run node-recovery --node " + node + " --by $USER" }
 	cases := []struct {
 		name     string
 		seed     func(*diagnosis.Diagnosis)
@@ -109,7 +110,7 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 			powerOff(d, "node-a1")
 			fail(d, "shodo-backend", "503 Service Unavailable")
 			fail(d, "shodo-frontend", "503 Service Unavailable")
-		}, diagnosis.StateBroken, "node-failure", failover, []string{"node-a1", "postgres-primary-0", "shodo-backend, shodo-frontend are down with what they need", "2m"}},
+		}, diagnosis.StateBroken, "node-failure", failover, []string{"node-a1", "postgres-primary-0", "shodo-backend, shodo-frontend are down with what they need", "2m", thenNode("node-a1")}},
 		{"the primary's pod is down", func(d *diagnosis.Diagnosis) {
 			primary := &d.Databases[0].Instances[0]
 			primary.PodReady, primary.Answers, primary.Said = false, false, "connection refused"
@@ -141,21 +142,25 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 			d.Pods = []diagnosis.Pod{{Name: "postgres-primary-0", Workload: "postgres-primary", Node: "node-a1", Trouble: diagnosis.CrashLoop, Said: "exit 1"}}
 		}, diagnosis.StateBroken, "database-failover", failover, []string{"crash loop (exit 1)"}},
 		{"a replica's node is dead", func(d *diagnosis.Diagnosis) { powerOff(d, "node-c1") },
-			diagnosis.StateDegraded, "node-failure", "", []string{"node-c1", "postgres-replica-0", "No run is needed"}},
+			diagnosis.StateDegraded, "node-failure", "fukkyu run node-recovery --node node-c1 --by $USER", []string{"node-c1", "postgres-replica-0"}},
+		{"nodes of two zones are dead", func(d *diagnosis.Diagnosis) {
+			powerOff(d, "node-a2")
+			powerOff(d, "node-c2")
+		}, diagnosis.StateDegraded, "node-failure", "fukkyu run node-recovery --node node-a2 --by $USER", []string{thenNode("node-c2")}},
 		{"Redis is scaled to nothing", func(d *diagnosis.Diagnosis) {
 			d.Redis = nil
 			workload(d, "redis-master").Desired, workload(d, "redis-master").Ready = 0, 0
-		}, diagnosis.StateBroken, "full-outage", outage, []string{"scaled to none"}},
+		}, diagnosis.StateBroken, "redis-recovery", "fukkyu run redis-recovery --redis redis --by $USER", []string{"scaled to none"}},
 		{"Redis has lost its pod", func(d *diagnosis.Diagnosis) {
 			d.Redis = nil
 			workload(d, "redis-master").Ready = 0
 		},
-			diagnosis.StateBroken, "pod-failure", outage, []string{"redis: its master has no pod"}},
+			diagnosis.StateBroken, "pod-failure", "fukkyu run redis-recovery --redis redis --by $USER", []string{"redis: its master has no pod"}},
 		{"Redis has lost its node", func(d *diagnosis.Diagnosis) {
 			d.Databases[0].Instances = d.Databases[0].Instances[:2]
 			workload(d, "postgres-replica").Desired, workload(d, "postgres-replica").Ready = 1, 1
 			powerOff(d, "node-d1")
-		}, diagnosis.StateBroken, "node-failure", outage, []string{"node-d1"}},
+		}, diagnosis.StateBroken, "node-failure", "fukkyu run redis-recovery --redis redis --by $USER", []string{"node-d1", thenNode("node-d1")}},
 		{"Redis cannot save", func(d *diagnosis.Diagnosis) { d.Redis[0].RDB = "err" },
 			diagnosis.StateDegraded, "", "", []string{"could not save its snapshot"}},
 		{"a service crash-loops", func(d *diagnosis.Diagnosis) {
@@ -188,11 +193,11 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 		{"a zone is dead", func(d *diagnosis.Diagnosis) {
 			powerOff(d, "node-c1")
 			powerOff(d, "node-c2")
-		}, diagnosis.StateBroken, "zone-failure", "fukkyu run zone-evacuation --zone 1c --by $USER", []string{"node-c1", "node-c2", "Zone failure"}},
+		}, diagnosis.StateBroken, "zone-failure", "fukkyu run node-recovery --zone 1c --by $USER", []string{"node-c1", "node-c2", "Zone failure"}},
 		{"the primary's zone is dead", func(d *diagnosis.Diagnosis) {
 			powerOff(d, "node-a1")
 			powerOff(d, "node-a2")
-		}, diagnosis.StateBroken, "zone-failure", failover, []string{"then: fukkyu run zone-evacuation --zone 1a"}},
+		}, diagnosis.StateBroken, "zone-failure", failover, []string{"then: fukkyu run node-recovery --zone 1a"}},
 		{"full outage: every service is down", func(d *diagnosis.Diagnosis) {
 			for _, service := range []string{"shodo-backend", "shodo-frontend", "shodo-ai-server"} {
 				sick(d, service, diagnosis.CrashLoop, "exit 1")

@@ -151,6 +151,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 		return func(t *testing.T) { do(t, append([]string{"break"}, args...)...) }
 	}
 	mend := func(t *testing.T) { do(t, "mend", "all") }
+	lesser := ""
 	cases := []struct {
 		name              string
 		broken, mended    func(*testing.T)
@@ -162,7 +163,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 			kubectl(t, "rollout", "undo", "statefulset/postgres-replica")
 			kubectl(t, "delete", "pod", "postgres-replica-1") // Kubernetes does not roll a pod back that never got ready
 		}, "", ""},
-		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "full-outage", outage},
+		{"Redis is scaled away", kube("scale", "statefulset", "redis-master", "--replicas=0"), kube("scale", "statefulset", "redis-master", "--replicas=1"), "redis-recovery", "fukkyu run redis-recovery --redis redis --by $USER"},
 		{
 			"a rollout crash-loops",
 			kube("patch", "deployment", "shodo-frontend", "--type=json", "-p", `[{"op":"add","path":"/spec/template/spec/containers/0/args","value":["nonsense"]}]`),
@@ -180,7 +181,10 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 		{"a dependency refuses", shatter("dependency"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
 		{"a dependency hangs", shatter("dependency", "--how", "hang"), func(t *testing.T) { do(t, "mend", "dependency") }, "", ""},
 		{"a dependency answers 503", shatter("dependency", "--how", "503"), mend, "", ""},
-		{"a node of replicas and services is dead", func(t *testing.T) { do(t, "break", "power-off", lesserNode(t)) }, mend, "node-failure", ""},
+		{"a node of replicas and services is dead", func(t *testing.T) {
+			lesser = lesserNode(t)
+			do(t, "break", "power-off", lesser)
+		}, mend, "node-failure", "fukkyu run node-recovery --node %s --by $USER"},
 	}
 	fresh(t)
 	staff(t, lab, estate.Crew{})
@@ -190,7 +194,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 			c.broken(t)
 			broke := time.Now()
 			seen := awaitDiagnosis(t, func(conclusion diagnosis.Conclusion) bool {
-				return conclusion.State != diagnosis.StateHealthy && conclusion.Scenario == c.scenario && conclusion.Command == c.command
+				return conclusion.State != diagnosis.StateHealthy && conclusion.Scenario == c.scenario && conclusion.Command == strings.ReplaceAll(c.command, "%s", lesser)
 			})
 			t.Logf("after %s: %s", time.Since(broke).Round(time.Millisecond), seen.Conclusion.Paragraph)
 			c.mended(t)

@@ -121,3 +121,26 @@ func TestFullOutage_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *te
 	require.Equal(t, 3, wantedPods(t))
 	requireServicesWhole(t)
 }
+
+// changesOfRedis are the activities of a Redis recovery that change something, in its order.
+var changesOfRedis = []string{"AcquireLease", "CloseRole", "DeletePod", "OpenRole", "PromoteRedis", "PointService", "WriteRedisCanary", "FreePod", "ReleaseLease"}
+
+func TestRedisRecovery_WorkerKilledAtEveryBoundary_EndsAsIfNothingHadHappened(t *testing.T) {
+	fresh(t)
+	e := automatic(t)
+	awaitFollower(t, "redis-master-0")
+	redisCLI(t, "redis-master-0", "SET", "lpr:1", "kept")
+	require.Equal(t, "1", redisCLI(t, "redis-master-0", "WAIT", "1", "5000"))
+	dieEverywhere(t, e, changesOfRedis, func() {
+		do(t, "break", "power-off", nodeOf(t, "redis-master-0"))
+		result, err := lab.Fukkyu(t.Context(), "run", workflows.RedisLoss.Name, "--redis", "redis", "--by", "yuki", "--detach")
+		require.NoError(t, err)
+		require.Equal(t, 6, result.Exit, result.Stderr)
+	})
+	got := awaitEndAt(t, workflows.RedisLoss.ID("", "redis", runbook.Live))
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	gate, service := mayRule(t)
+	require.Equal(t, []string{"redis-replica-0", "redis-replica-0"}, []string{gate, service})
+	require.Equal(t, "kept", redisCLI(t, "redis-replica-0", "GET", "lpr:1"))
+	require.Equal(t, "1", redisCLI(t, "redis-replica-0", "DBSIZE"), "no key of ours is left")
+}

@@ -64,6 +64,7 @@ func disaster(t *testing.T) {
 	t.Helper()
 	do(t, "break", "image", "shodo-backend")
 	do(t, "break", "crash", "shodo-frontend")
+	awaitPodThat(t, "shodo-frontend", "CrashLoopBackOff")
 	kubectl(t, "delete", "pod", "redis-master-0", "--wait=false")
 	do(t, "break", "power-off", "primary")
 }

@@ -20,8 +20,14 @@ const sickService = "shodo-frontend"
 func rollOut(t *testing.T, field, value, shows string) {
 	t.Helper()
 	kubectl(t, "patch", "deployment", sickService, "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/`+field+`", "value": `+value+`}]`)
+	awaitPodThat(t, sickService, shows)
+}
+
+// awaitPodThat waits until a pod of a service shows what is wrong with it.
+func awaitPodThat(t *testing.T, service, shows string) {
+	t.Helper()
 	require.NoError(t, estate.Await(t.Context(), "a pod that shows "+shows, time.Minute, func() (bool, string) {
-		seen, err := lab.Kubectl(t.Context(), "get", "pods", "-l", "app="+sickService, "-o", `jsonpath={range .items[*]}{.status.containerStatuses[0].state.waiting.reason} ready={.status.containerStatuses[0].ready} {end}`)
+		seen, err := lab.Kubectl(t.Context(), "get", "pods", "-l", "app="+service, "-o", `jsonpath={range .items[*]}{.status.containerStatuses[0].state.waiting.reason} ready={.status.containerStatuses[0].ready} {end}`)
 		return err == nil && strings.Contains(seen, shows), seen
 	}))
 }

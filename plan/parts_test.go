@@ -91,12 +91,13 @@ func TestParts_OneThingWrong_IsNamedWithItsPath(t *testing.T) {
 		"a row before the disaster":       {"rto: 10m\n", "rto: -1m\n", "scenarios[2].rto: -1m0s: no time is less than 0"},
 		"a row without a time":            {"    rto: 10m\n", "", "scenarios[2].rto: missing: how soon service must be back"},
 		"a row in words":                  {"rto: immediate", "rto: soon", `scenarios[5].rto: "soon" is no time to recover in; write a duration, for example 10m, or immediate`},
-		"an unknown runbook":              {"runbook: database-failover", "runbook: database-fallover", "valid are database-failover, database-switchover, rejoin"},
+		"an unknown runbook":              {"runbook: node-recovery", "runbook: node-discovery", "valid are database-failover, database-switchover, rejoin"},
 		"a backup of no database":         {"databases: [shodo]\n    retention", "databases: [moon]\n    retention", `backups[0].databases[0]: "moon" is unknown`},
 		"a backup of no kind":             {"kind: snapshot", "kind: polaroid", `backups[1].methods[0].kind: "polaroid" is unknown; valid are full, `},
 		"a backup now and then":           {"{kind: snapshot, every: 1h}", "{kind: snapshot}", "backups[1].methods[0].every: missing: how often"},
 		"a time of day of no clock":       {`at: "02:00"`, `at: "26:00"`, `"26:00" is no time of day`},
 		"a time of day of no place":       {`, zone: Asia/Tokyo`, "", "backups[0].methods[0].zone: missing: in which time zone is it 02:00?"},
+		"a watch that leaves no time":     {"watch: 1m", "watch: 2m", "runbooks.node-recovery.watch: 2m0s leaves no time to act: node-failure is to be recovered within 2m"},
 		"days by halves":                  {"retention: 30d", "retention: 1.5d", `"1.5d" is no duration; write for example 90s, 30m, 1h30m or 30d`},
 		"a contact of nobody":             {"title: CTO, who: cto", "title: CTO, who: king", `contacts.escalation[0].who: "king" is unknown`},
 		"a contact twice":                 {"title: VP Engineering, who", "title: CTO, who", `contacts.escalation[1].title: "CTO" is there twice`},
@@ -142,5 +143,14 @@ func TestDate_WhatIsWritten_IsReadAsPreciselyAsItIsKnown(t *testing.T) {
 	for _, text := range []string{"2024", "2024-13", "2023-02-29", "01/02/2024", "2024-01-XX"} {
 		var date plan.Date
 		require.ErrorContains(t, date.UnmarshalText([]byte(text)), "is no date", text)
+	}
+}
+
+func TestNodeRecovery_WithoutAWatch_HasHalfOfTheShortestRecoveryTimeAtMost(t *testing.T) {
+	silent := strings.Replace(shodo(t), "    watch: 1m\n", "", 1)
+	for rto, watch := range map[string]time.Duration{"rto: 2m": time.Minute, "rto: 40s": 20 * time.Second, "rto: 9m": time.Minute} {
+		pinned, err := plan.Parse("shodo.yaml", []byte(strings.Replace(silent, "rto: 2m", rto, 1)))
+		require.NoError(t, err)
+		require.Equal(t, watch, pinned.Plan.Runbooks.NodeRecovery.Watch, rto)
 	}
 }

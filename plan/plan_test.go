@@ -57,6 +57,7 @@ func TestParse_OneThingWrong_IsNamedWithLineColumnAndPath(t *testing.T) {
 		"an unknown field":           {"    startGate: true", "    startGaet: true", ":5: databases[0].startGaet: unknown field"},
 		"a doubled field":            {"namespace: shodo\n", "namespace: shodo\nnamespace: other\n", `:1: not YAML: mapping key "namespace" already defined`},
 		"a duration without unit":    {"rto: 30m", "rto: 30", `objectives.rto: "30" is no duration`},
+		"a replica without a gate":   {"    role: redis-role\n", "", "redis[0].role: missing: without it nothing keeps an old master from coming back"},
 		"an unknown region":          {"region: ap-northeast-1", "region: mars", "valid are ap-northeast-1, us-west-2"},
 		"an unknown service":         {"service: shodo-backend", "service: nobody", "valid are shodo-backend, shodo-frontend, shodo-ai-server"},
 		"an unknown role":            {"from: [on-call, cto, vp-engineering]", "from: [king]", "valid are on-call, development-lead, cto, vp-engineering, ceo, security-officer"},

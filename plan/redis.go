@@ -15,6 +15,9 @@ type Redis struct {
 	Container string   `yaml:"container" json:"container"`                            // container of the server in its pods
 	// Service is the Kubernetes Service by which applications reach the master. With replicas its selector names one pod.
 	Service string `yaml:"service" json:"service"`
+	// Role is the ConfigMap that every server asks before it starts. Its key primary names the pod that may be master, epoch is a number.
+	// With replicas it is needed: without it a master that comes back beside its successor would take writes.
+	Role string `yaml:"role,omitempty" json:"role,omitempty"`
 	// Keys is the pattern of keys of which a sample is looked at, for example session:*. Without it none is.
 	Keys string `yaml:"keys,omitempty" json:"keys,omitempty"`
 }
@@ -57,5 +60,11 @@ func (p Plan) validateRedis(c checker) {
 		}
 		c.name(path+".container", redis.Container)
 		c.name(path+".service", redis.Service)
+		switch {
+		case redis.Role != "":
+			c.name(path+".role", redis.Role)
+		case len(redis.Replicas) > 0:
+			c.wrong(path+".role", "missing: without it nothing keeps an old master from coming back beside a replica that was promoted")
+		}
 	}
 }

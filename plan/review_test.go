@@ -35,7 +35,7 @@ func TestReview_WhatChanges_WarnsOrDoesNot(t *testing.T) {
 		"a bad quarter":         {"value: 99.96%", "value: 99.9%", "objectives.current.availability.value: warning: 99.9% is worse than the target of 99.95%", ""},
 		"unsound data":          {"integrity: {value: 100%}", "integrity: {value: 99%}", "objectives.current.integrity.value: warning: 99% is worse", ""},
 		"a signature":           {"    - role: cto\n", "    - {role: cto, name: aiko, date: 2024-01-31}\n", "vp-engineering has not signed", "cto has not signed"},
-		"a runbook fewer":       {"    runbook: database-failover\n", "", "scenarios[1].runbook: warning: no runbook answers node-failure", ""},
+		"a runbook fewer":       {"    runbook: node-recovery\n", "", "scenarios[1].runbook: warning: no runbook answers node-failure", ""},
 		"a platform that helps": {"rto: 10m\n", "rto: 10m\n    automatic: true\n", "answers region-failure", "answers zone-failure"},
 		"a reference to a number": {"title: CTO, who: cto, phone: +81-XXX-XXXX-XXXX", "title: CTO, who: cto, phone: in PagerDuty",
 			"contacts.escalation[1].phone: warning: +81-XXX-XXXX-XXXX is a placeholder", "contacts.escalation[0].phone"},

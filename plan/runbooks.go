@@ -10,9 +10,11 @@ type Runbooks struct {
 	DatabaseFailover   DatabaseFailover   `yaml:"database-failover" json:"database-failover"`
 	DatabaseSwitchover DatabaseSwitchover `yaml:"database-switchover" json:"database-switchover"`
 	Rejoin             Rejoin             `yaml:"rejoin,omitempty" json:"rejoin,omitzero"`
+	RedisRecovery      RedisRecovery      `yaml:"redis-recovery,omitempty" json:"redis-recovery,omitzero"`
 	ServiceRecovery    ServiceRecovery    `yaml:"service-recovery,omitempty" json:"service-recovery,omitzero"`
 	FullOutage         FullOutage         `yaml:"full-outage,omitempty" json:"full-outage,omitzero"`
 	ZoneEvacuation     ZoneEvacuation     `yaml:"zone-evacuation,omitempty" json:"zone-evacuation,omitzero"`
+	NodeRecovery       NodeRecovery       `yaml:"node-recovery,omitempty" json:"node-recovery,omitzero"`
 }
 
 // runbookNames are the scenarios that a plan can have a policy for: what may be named as a runbook.
@@ -44,6 +46,14 @@ type Rejoin struct {
 	Approval Approval `yaml:"approval" json:"approval"`
 }
 
+// RedisRecovery is the policy for bringing a Redis back. Without it nobody is asked.
+type RedisRecovery struct {
+	// Settle is how long the master may take to come back by itself, and again after its pod was replaced, before a replica is
+	// promoted; 20s without it.
+	Settle   time.Duration `yaml:"settle,omitempty" json:"settle"`
+	Approval Approval      `yaml:"approval" json:"approval"`
+}
+
 // ServiceRecovery is the policy for bringing one service back. Without it nobody is asked.
 type ServiceRecovery struct {
 	// Settle is how long each remedy may take until the service is well again, before the next one is tried; 2m without it.
@@ -69,11 +79,23 @@ type ZoneEvacuation struct {
 	Approval Approval      `yaml:"approval" json:"approval"`
 }
 
+// NodeRecovery is the policy for lost nodes. Without it nobody is asked.
+type NodeRecovery struct {
+	// Watch is how long Kubernetes may take to heal the loss by itself, before the run acts. It is less than the recovery time of every row
+	// of the matrix that names this runbook; without it 1m, or half of such a time when that is less.
+	Watch    time.Duration `yaml:"watch,omitempty" json:"watch"`
+	Approval Approval      `yaml:"approval" json:"approval"`
+}
+
 func (r Runbooks) validate(c checker, p Plan) {
 	r.DatabaseFailover.validate(c, "runbooks.database-failover", p)
 	r.DatabaseSwitchover.validate(c, "runbooks.database-switchover", p)
 	if path := "runbooks.rejoin"; c.isSaid(path) {
 		r.Rejoin.Approval.validate(c, path+".approval", p)
+	}
+	if path := "runbooks.redis-recovery"; c.isSaid(path) {
+		c.positiveIfSaid(path+".settle", r.RedisRecovery.Settle)
+		r.RedisRecovery.Approval.validate(c, path+".approval", p)
 	}
 	if path := "runbooks.service-recovery"; c.isSaid(path) {
 		c.positiveIfSaid(path+".settle", r.ServiceRecovery.Settle)
@@ -86,6 +108,9 @@ func (r Runbooks) validate(c checker, p Plan) {
 		c.positiveIfSaid(path+".drain", r.ZoneEvacuation.Drain)
 		r.ZoneEvacuation.Approval.validate(c, path+".approval", p)
 	}
+	if path := "runbooks.node-recovery"; c.isSaid(path) {
+		r.NodeRecovery.validate(c, path, p)
+	}
 }
 
 func (f FullOutage) validate(c checker, path string, p Plan) {
@@ -96,6 +121,14 @@ func (f FullOutage) validate(c checker, path string, p Plan) {
 		c.wrong(path+".atOnce", "%d: at least 1", f.AtOnce)
 	}
 	f.Approval.validate(c, path+".approval", p)
+}
+
+func (n NodeRecovery) validate(c checker, path string, p Plan) {
+	c.positiveIfSaid(path+".watch", n.Watch)
+	if row, found := p.soonest("node-recovery"); found && n.Watch >= row.RTO.Within {
+		c.wrong(path+".watch", "%s leaves no time to act: %s is to be recovered within %s", n.Watch, row.Name, row.RTO)
+	}
+	n.Approval.validate(c, path+".approval", p)
 }
 
 func (f DatabaseFailover) validate(c checker, path string, p Plan) {

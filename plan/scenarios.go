@@ -77,6 +77,17 @@ func (p Plan) Scenario(name string) (Scenario, bool) {
 	return p.Scenarios[at], true
 }
 
+// soonest is the row that names a runbook and has the least time for it.
+func (p Plan) soonest(runbook string) (Scenario, bool) {
+	var soonest Scenario
+	for _, row := range p.Scenarios {
+		if row.Runbook == runbook && row.RTO.Within > 0 && (soonest.Name == "" || row.RTO.Within < soonest.RTO.Within) {
+			soonest = row
+		}
+	}
+	return soonest, soonest.Name != ""
+}
+
 func (p Plan) scenarioNames() []string {
 	var names []string
 	for _, scenario := range p.Scenarios {

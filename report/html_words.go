@@ -173,9 +173,11 @@ var vocabulary = map[string]words{
 	"scenario.DatabaseSwitchover": {"Database switchover", "データベースのスイッチオーバー"},
 	"scenario.DatabaseCommits":    {"Database commits", "コミットの待ち合わせ"},
 	"scenario.Rejoin":             {"Rejoin", "旧プライマリの復帰"},
+	"scenario.RedisRecovery":      {"Redis recovery", "Redis復旧"},
 	"scenario.ServiceRecovery":    {"Service recovery", "サービス復旧"},
 	"scenario.FullOutage":         {"Full outage", "完全サービス停止からの復旧"},
 	"scenario.ZoneEvacuation":     {"Zone evacuation", "ゾーンの退避"},
+	"scenario.NodeRecovery":       {"Node recovery", "ノードの復旧"},
 	"scenario.Diagnosis":          {"Diagnosis", "診断"},
 	"scenario.Verification":       {"Verification", "整合性チェック"},
 

@@ -16,9 +16,15 @@ var (
 	clockWarnings = []plan.Percent{plan.Percents(50), plan.Percents(80), allUsedUp}
 )
 
+// Objective is a recovery time of its own, which the plan has for what this run recovers. The deadline moves with it.
+func (r *Run) Objective(rto time.Duration) {
+	r.report.RTO.Target = rto
+	r.setDeadline()
+}
+
 // setDeadline derives the deadline from when the impact started or, while nobody knows that, from the declaration.
 func (r *Run) setDeadline() {
-	r.report.Clocks.Deadline = r.clockStart().Add(r.Plan.Objectives.RTO)
+	r.report.Clocks.Deadline = r.clockStart().Add(r.report.RTO.Target)
 }
 
 func (r *Run) clockStart() time.Time {

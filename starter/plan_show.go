@@ -307,6 +307,7 @@ func (s *sheet) services() {
 func (s *sheet) runbooks() {
 	failover, switchover := s.plan.Runbooks.DatabaseFailover, s.plan.Runbooks.DatabaseSwitchover
 	service, outage, evacuation := s.plan.Runbooks.ServiceRecovery, s.plan.Runbooks.FullOutage, s.plan.Runbooks.ZoneEvacuation
+	recovery := s.plan.Runbooks.NodeRecovery
 	limits := s.limit("coolingOff", planTime(failover.CoolingOff, s.language))
 	if failover.PowerOff {
 		limits += ", " + s.word("powerOff")
@@ -316,12 +317,14 @@ func (s *sheet) runbooks() {
 		append(s.approval("database-failover", failover.Approval), limits),
 		append(s.approval("database-switchover", switchover.Approval), handOver),
 		s.approval("rejoin", s.plan.Runbooks.Rejoin.Approval),
+		append(s.approval("redis-recovery", s.plan.Runbooks.RedisRecovery.Approval), s.limit("settle", planTime(s.plan.Runbooks.RedisRecovery.Settle, s.language))),
 		append(s.approval("service-recovery", service.Approval), s.limit("settle", planTime(service.Settle, s.language))),
 		append(s.approval("full-outage", outage.Approval), strings.Join([]string{
 			s.limit("declareStage", planTime(outage.Declare, s.language)), s.limit("diagnoseStage", planTime(outage.Diagnose, s.language)),
 			s.limit("recoverStage", planTime(outage.Recover, s.language)),
 		}, ", ")),
 		append(s.approval("zone-evacuation", evacuation.Approval), s.limit("drain", planTime(evacuation.Drain, s.language))),
+		append(s.approval("node-recovery", recovery.Approval), s.limit("watch", planTime(recovery.Watch, s.language))),
 	})
 }
 

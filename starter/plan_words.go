@@ -123,6 +123,7 @@ var planWords = map[string]plan.Text{
 	"settle":        {EN: "settle", JA: "安定待ち"},
 	"catchUp":       {EN: "catch-up", JA: "追いつき"},
 	"drain":         {EN: "drain of a node", JA: "ノードの退避"},
+	"watch":         {EN: "watch", JA: "自己修復待ち"},
 	"declareStage":  {EN: "declare", JA: "宣言"},
 	"diagnoseStage": {EN: "diagnose", JA: "診断"},
 	"recoverStage":  {EN: "recover", JA: "復旧"},

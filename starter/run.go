@@ -36,12 +36,13 @@ type offer struct {
 type target struct {
 	flag  string // its name, and the word for it; empty for a scenario that recovers everything
 	named string // an example
-	or    string // another flag of the scenario that may stand instead; it goes into runFlags.node
+	or    string // another flag of the scenario that may stand instead; it goes into runFlags.instead
 }
 
 // What scenarios recover.
 var (
 	aDatabase = target{flag: "database", named: "shodo"}
+	aRedis    = target{flag: "redis", named: "redis"}
 	aService  = target{flag: "service", named: "shodo-backend"}
 )
 
@@ -59,7 +60,7 @@ func (t target) offerTo(command *cobra.Command, f *runFlags) {
 		command.Flags().StringVar(&f.target, t.flag, "", t.help())
 	}
 	if t.or != "" {
-		command.Flags().StringVar(&f.node, t.or, "", fmt.Sprintf("one %s instead of a %s", t.or, t.flag))
+		command.Flags().StringVar(&f.instead, t.or, "", fmt.Sprintf("one %s instead of a %s", t.or, t.flag))
 	}
 }
 
@@ -71,7 +72,7 @@ func (t target) help() string {
 }
 
 func (t target) check(f runFlags) error {
-	if t.or != "" && f.node != "" {
+	if t.or != "" && f.instead != "" {
 		if f.target != "" {
 			return usage("say either --%s or --%s", t.flag, t.or)
 		}
@@ -88,8 +89,8 @@ func (t target) say(f runFlags) string {
 	if t.flag == "" {
 		return "everything"
 	}
-	if f.node != "" {
-		return t.or + " " + f.node
+	if f.instead != "" {
+		return t.or + " " + f.instead
 	}
 	return t.flag + " " + f.target
 }
@@ -148,6 +149,15 @@ rewinds its data directory to the new primary's history, or keeps it aside and l
 			},
 		},
 		{
+			Scenario: workflows.RedisLoss, target: aRedis, short: "Bring a Redis back: wait for its master, replace its pod, promote a replica", reason: "sessions are gone",
+			long: `Redis-recovery looks whether the Redis is sick, lets its master come back by itself, replaces its pod, and promotes a replica when
+neither helps, in this order. A replica is promoted only after the old master is fenced and proven to be stopped. A Redis that is well is
+left alone.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.RedisRecoveryRequest{Request: asked, Redis: f.target}
+			},
+		},
+		{
 			Scenario: workflows.Recovering, target: aService, short: "Bring a service back: restart it, roll it back, scale it out", reason: "customers see errors",
 			long: `Service-recovery looks whether the service is sick, restarts it, rolls it back to the last healthy revision and scales it out, in this
 order, until one of them helps. What cannot help is not tried and not waited for. With --pod it replaces one pod. A service that is well
@@ -179,7 +189,17 @@ the services, those of a tier at the same time. What cannot be recovered does no
 approval, cordons the nodes, frees the pods of machines that are proven off, drains the living ones by the Eviction API, and sees everything
 Ready elsewhere. Stopped on its way, it uncordons exactly what it cordoned.`,
 			request: func(f runFlags, asked runbook.Request) any {
-				return workflows.ZoneEvacuationRequest{Request: asked, Zone: f.target, Node: f.node}
+				return workflows.ZoneEvacuationRequest{Request: asked, Zone: f.target, Node: f.instead}
+			},
+		},
+		{
+			Scenario: workflows.NodeLoss, target: target{flag: "node", named: "node-c1", or: "zone"},
+			short: "See that what ran on a lost node, or zone, runs again", reason: "node-c1 is dead",
+			long: `Node-recovery watches that Kubernetes brings back what ran on lost nodes, and acts when it does not: it looks whether the rest can carry
+it and whether a database has lost its primary, frees the pods of machines that are proven off, and sees everything Ready again. What may
+still run is never forced: it is named, and people are told. With --zone it recovers the lost nodes of a zone, and leaves the living ones.`,
+			request: func(f runFlags, asked runbook.Request) any {
+				return workflows.NodeRecoveryRequest{Request: asked, Node: f.target, Zone: f.instead}
 			},
 		},
 	}
@@ -211,9 +231,9 @@ func (s *session) rehearseCommand() *cobra.Command {
 
 // runFlags are what a person says to start a recovery.
 type runFlags struct {
-	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod, node string
-	overrides, skip                                                                  []string
-	resume, detach, plain, drill, relax, restore, unattended, guided                 bool
+	target, by, reason, plan, impact, detected, workflowID, approveAs, to, pod, instead string
+	overrides, skip                                                                     []string
+	resume, detach, plain, drill, relax, restore, unattended, guided                    bool
 }
 
 // modeOf is the mode of a run that is started with a command of that mode.
@@ -313,7 +333,7 @@ func (s *session) start(command *cobra.Command, offer offer, mode runbook.Mode, 
 	defer connection.Close()
 	id := f.workflowID
 	if id == "" {
-		id = offer.ID(f.plan, cmp.Or(f.target, f.node), mode)
+		id = offer.ID(f.plan, cmp.Or(f.target, f.instead), mode)
 	}
 	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: runbook.Queue,

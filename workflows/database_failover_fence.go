@@ -13,13 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-const (
-	// proofPatience is how long the run looks for a proof before it says that there is none: longer than the usual grace
-	// period of a database's container, shorter than one attempt of an activity.
-	proofPatience = 20 * time.Second
-	// receiversPatience is how long WAL receivers may take to end and replay to catch up with them.
-	receiversPatience = 15 * time.Second
-)
+// receiversPatience is how long WAL receivers may take to end and replay to catch up with them.
+const receiversPatience = 15 * time.Second
 
 // mayFence asks for the decision: from here on the estate is changed. If a person took time to agree, the facts are looked
 // at again, because a primary may come back while people think.
@@ -144,41 +139,11 @@ func (f *databaseFailover) fenceIsProven(ctx workflow.Context) (runbook.Verdict,
 	}, nil
 }
 
-// seekProof asks the power switch and the kubelet at the same time and takes the first proof. Without one it returns what was seen.
+// seekProof looks for a proof that the old primary is stopped. Without one it returns what was seen.
 func (f *databaseFailover) seekProof(ctx workflow.Context, patience time.Duration) (proof, seen string, err error) {
-	ctx, stopLooking := workflow.WithCancel(ctx)
-	defer stopLooking()
-	off := begin(f.act(ctx, "is node "+f.old.Node+" off?"), switches.AwaitOff, power.AwaitOffParams{
-		Region: f.database.Region, Node: f.old.Node, Patience: patience,
-	})
-	stopped := begin(f.act(ctx, "does the kubelet say that "+f.old.Pod+" is stopped?"), kube.AwaitStopped, kubernetes.AwaitStoppedParams{
-		Namespace: f.run.Plan.Namespace, Region: f.database.Region, Pod: f.old.Pod, UID: f.old.UID,
-		Container: f.database.Container, Node: f.old.Node, Patience: patience,
-	})
-	var sights []string
-	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(off.future, func(workflow.Future) {
-		answer, failure := off.get(ctx)
-		f.machineOff = answer.Off
-		proof, sights, err = weigh(answer.Proof, answer.Seen, failure, sights)
-	})
-	selector.AddFuture(stopped.future, func(workflow.Future) {
-		answer, failure := stopped.get(ctx)
-		proof, sights, err = weigh(answer.Proof, answer.Seen, failure, sights)
-	})
-	for range 2 {
-		if selector.Select(ctx); proof != "" || err != nil {
-			break
-		}
-	}
-	return proof, strings.Join(sights, "; "), err
-}
-
-func weigh(proof, seen string, failure error, sights []string) (string, []string, error) {
-	if failure != nil {
-		return "", sights, failure
-	}
-	return proof, append(sights, seen), nil
+	found, err := f.seekStop(ctx, f.old, f.database.Container, patience)
+	f.machineOff = f.machineOff || found.machineOff
+	return found.proof, found.seen, err
 }
 
 // foreseeProof says what can be known of the proof before anything is fenced.

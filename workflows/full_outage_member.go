@@ -22,9 +22,10 @@ func databaseMember(database plan.Database) member {
 	}}
 }
 
-// redisMember has no runbook of its own: its StatefulSet brings its pod back, and what is left to do is to see to it.
 func redisMember(redis plan.Redis) member {
-	return member{name: redis.Name, redis: &redis}
+	return member{name: redis.Name, scenario: RedisLoss, flag: "redis", redis: &redis, request: func(asked runbook.Request) any {
+		return RedisRecoveryRequest{Request: asked, Redis: redis.Name}
+	}}
 }
 
 func serviceMember(service plan.Service) member {
@@ -35,8 +36,5 @@ func serviceMember(service plan.Service) member {
 
 // command brings the member back without the rest.
 func (m member) command() string {
-	if m.redis != nil {
-		return "its pod is replaced when it does not come back"
-	}
 	return "fukkyu run " + m.scenario.Name + " --" + m.flag + " " + m.name
 }

@@ -10,6 +10,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
+// changeRedisRunbook marks in a history full outages that have a run of its own bring a Redis back. Those that began before it do so
+// themselves, as is here.
+const changeRedisRunbook = "redis-runbook"
+
 // redisPatience is how long the pod of a Redis server may take to come back by itself, and again after it was replaced.
 const redisPatience = 20 * time.Second
 

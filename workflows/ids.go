@@ -19,14 +19,16 @@ var (
 	Switchover = Scenario{Name: "database-switchover", Type: DatabaseSwitchoverName}
 	Commits    = Scenario{Name: "database-commits", Type: DatabaseCommitsName}
 	Rejoining  = Scenario{Name: "rejoin", Type: RejoinName}
+	RedisLoss  = Scenario{Name: "redis-recovery", Type: RedisRecoveryName}
 	Recovering = Scenario{Name: "service-recovery", Type: ServiceRecoveryName}
 	Outage     = Scenario{Name: "full-outage", Type: FullOutageName}
 	Evacuation = Scenario{Name: "zone-evacuation", Type: ZoneEvacuationName}
+	NodeLoss   = Scenario{Name: "node-recovery", Type: NodeRecoveryName}
 )
 
 // Scenarios lists them.
 func Scenarios() []Scenario {
-	return []Scenario{Failover, Switchover, Commits, Rejoining, Recovering, Outage, Evacuation}
+	return []Scenario{Failover, Switchover, Commits, Rejoining, RedisLoss, Recovering, Outage, Evacuation, NodeLoss}
 }
 
 // Recoveries is the visibility query that finds every run, also one that no worker has begun yet, which therefore carries no

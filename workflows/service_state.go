@@ -22,8 +22,6 @@ const (
 	lookPause = 500 * time.Millisecond
 	// podTimeout is how long one pod may take for an answer.
 	podTimeout = 2 * time.Second
-	// awaitSlack is what an activity that waits may take beside its patience.
-	awaitSlack = 15 * time.Second
 )
 
 // changeSickPods marks in a history runs that do not wait for what users are answered once the pods are seen to be sick.
@@ -86,9 +84,7 @@ func (s *serviceRecovery) lookUntilWell(ctx workflow.Context) error {
 
 // await watches the workload for as long as its patience is, which may be longer than activities usually take.
 func (s *serviceRecovery) await(ctx workflow.Context, params kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
-	longest := params.Patience + awaitSlack
-	act := workflow.WithStartToCloseTimeout(runbook.Within(s.act(ctx, "watch "+s.name().String()), longest+awaitSlack), longest)
-	return begin(act, kube.AwaitWorkload, params).get(ctx)
+	return begin(patiently(s.act(ctx, "watch "+s.name().String()), params.Patience), kube.AwaitWorkload, params).get(ctx)
 }
 
 // settle waits until a remedy has worked, or is seen not to, and looks at the service again.

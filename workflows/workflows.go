@@ -6,7 +6,9 @@ package workflows
 
 import (
 	"context"
+	"time"
 
+	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
@@ -17,10 +19,12 @@ const (
 	DatabaseSwitchoverName = "DatabaseSwitchover"
 	DatabaseCommitsName    = "DatabaseCommits"
 	RejoinName             = "Rejoin"
+	RedisRecoveryName      = "RedisRecovery"
 	ServiceRecoveryName    = "ServiceRecovery"
 	FullOutageName         = "FullOutage"
 	DiagnosisName          = "Diagnosis"
 	ZoneEvacuationName     = "ZoneEvacuation"
+	NodeRecoveryName       = "NodeRecovery"
 	VerificationName       = "Verification"
 )
 
@@ -30,11 +34,22 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(DatabaseSwitchover, workflow.RegisterOptions{Name: DatabaseSwitchoverName})
 	registry.RegisterWorkflowWithOptions(DatabaseCommits, workflow.RegisterOptions{Name: DatabaseCommitsName})
 	registry.RegisterWorkflowWithOptions(Rejoin, workflow.RegisterOptions{Name: RejoinName})
+	registry.RegisterWorkflowWithOptions(RedisRecovery, workflow.RegisterOptions{Name: RedisRecoveryName})
 	registry.RegisterWorkflowWithOptions(ServiceRecovery, workflow.RegisterOptions{Name: ServiceRecoveryName})
 	registry.RegisterWorkflowWithOptions(FullOutage, workflow.RegisterOptions{Name: FullOutageName})
 	registry.RegisterWorkflowWithOptions(Diagnosis, workflow.RegisterOptions{Name: DiagnosisName})
 	registry.RegisterWorkflowWithOptions(ZoneEvacuation, workflow.RegisterOptions{Name: ZoneEvacuationName})
+	registry.RegisterWorkflowWithOptions(NodeRecovery, workflow.RegisterOptions{Name: NodeRecoveryName})
 	registry.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerificationName})
+}
+
+// awaitSlack is what an activity that waits may take beside its patience.
+const awaitSlack = 15 * time.Second
+
+// patiently prepares for an activity that waits, which may be longer than activities usually take.
+func patiently(act workflow.Context, patience time.Duration) workflow.Context {
+	longest := patience + awaitSlack
+	return workflow.WithStartToCloseTimeout(runbook.Within(act, longest+awaitSlack), longest)
 }
 
 // call is one activity under way.

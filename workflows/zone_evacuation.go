@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
-	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/plan"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/shodo-ecosystem/fukkyu/runbook"
@@ -14,13 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// The guards of a zone evacuation that a person may override.
-const (
-	GuardCapacity      = "capacity"        // what is in the zone has no room elsewhere
-	GuardPrimaryInZone = "primary-in-zone" // a database would lose its primary
-)
-
-// ZoneEvacuationGuards lists them.
+// ZoneEvacuationGuards lists the guards of a zone evacuation that a person may override.
 func ZoneEvacuationGuards() []string { return []string{GuardCapacity, GuardPrimaryInZone} }
 
 // ZoneEvacuationRequest is the one JSON argument that starts an evacuation: of a zone, or of one node.
@@ -34,23 +26,10 @@ type ZoneEvacuationRequest struct {
 // zoneEvacuation empties a zone, or one node: what can run elsewhere does so in the end, by the budgets of its owners. Rows one to three of
 // the Shodo plan's scenario matrix, where Kubernetes does not heal by itself. Nothing of it is final: until its end it can be undone.
 type zoneEvacuation struct {
-	recoveryLease
-	policy plan.ZoneEvacuation
-	zone   string // empty until it is known where the node is
-	node   string // empty for a whole zone
-	region string
-
-	found    kubernetes.Zone
-	dead     []deadNode
+	nodes
+	policy   plan.ZoneEvacuation
 	before   []string // nodes that somebody else had cordoned
 	cordoned []string // nodes that this run cordoned
-}
-
-// deadNode is a node that is not Ready.
-type deadNode struct {
-	name  string
-	proof string // that its machine is off, empty without proof
-	seen  string // instead
 }
 
 // ZoneEvacuation is the workflow.
@@ -65,44 +44,12 @@ func ZoneEvacuation(ctx workflow.Context, input converter.RawValue) (report.Repo
 	if err != nil {
 		return report.Report{}, err
 	}
-	if (request.Zone == "") == (request.Node == "") {
-		return report.Report{}, runbook.Refuse("say either a zone or a node")
-	}
-	z := &zoneEvacuation{policy: run.Plan.Runbooks.ZoneEvacuation, zone: request.Zone, node: request.Node}
-	if z.region, err = regionOf(run.Plan, request); err != nil {
+	asked, err := newNodes(run, request.Zone, request.Node, request.Region)
+	if err != nil {
 		return report.Report{}, err
 	}
-	z.recoveryLease = recoveryLease{run: run, what: z.what()}
-	run.Target(z.what())
+	z := &zoneEvacuation{nodes: asked, policy: run.Plan.Runbooks.ZoneEvacuation}
 	return run.Conduct(ctx, z.runbook())
-}
-
-// regionOf is where the zone or the node is looked for.
-func regionOf(p plan.Plan, request ZoneEvacuationRequest) (string, error) {
-	found := ""
-	for _, region := range p.Regions {
-		if region == request.Region {
-			return region, nil
-		}
-		if strings.HasPrefix(request.Zone, region) && len(region) > len(found) {
-			found = region
-		}
-	}
-	switch {
-	case request.Region != "":
-		return "", runbook.Refuse("region %q is not in the plan: %s", request.Region, strings.Join(p.Regions, ", "))
-	case found == "":
-		found = p.Regions[0]
-	}
-	return found, nil
-}
-
-// what is evacuated, in words.
-func (z *zoneEvacuation) what() string {
-	if z.node != "" {
-		return "node " + z.node
-	}
-	return "zone " + z.zone
 }
 
 func (z *zoneEvacuation) runbook() runbook.Runbook {
@@ -161,22 +108,6 @@ func (z *zoneEvacuation) drainBudget() time.Duration {
 	return 3 * z.policy.Drain
 }
 
-// do prepares for an activity in the region of the zone.
-func (z *zoneEvacuation) do(ctx workflow.Context, summary string) workflow.Context {
-	return runbook.Act(ctx, runbook.RegionQueue(z.region), summary)
-}
-
-// look reads the zone as it is now.
-func (z *zoneEvacuation) look(ctx workflow.Context) error {
-	found, err := begin(z.do(ctx, "read nodes, pods, budgets and volumes"), kube.ReadZone, kubernetes.ReadZoneParams{
-		Region: z.region, Zone: z.zone, Node: z.node,
-	}).get(ctx)
-	if err == nil {
-		z.found = found
-	}
-	return err
-}
-
 // exists refuses what is not there, and what is all that there is.
 func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 	if err := z.look(ctx); err != nil {
@@ -185,81 +116,12 @@ func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 	alive := ready(z.found.Others)
 	verdict := runbook.Verdict{Seen: fmt.Sprintf("%s: %d nodes, %d pods that can run elsewhere, %d that cannot; elsewhere %d nodes are Ready",
 		z.what(), len(z.found.Nodes), len(z.found.Moving), len(z.found.Staying), len(alive))}
-	switch {
-	case len(z.found.Nodes) == 0 && z.node != "":
-		verdict.Objections = []runbook.Objection{{
-			Why:     fmt.Sprintf("node %s is not there", z.node),
-			Unblock: "the nodes of region " + z.region + " are " + noneOr(strings.Join(names(z.found.Others), ", ")),
-		}}
-	case len(z.found.Nodes) == 0:
-		verdict.Objections = []runbook.Objection{{
-			Why:     fmt.Sprintf("zone %s has no nodes in region %s", z.zone, z.region),
-			Unblock: "the zones with nodes are " + noneOr(strings.Join(z.found.Zones, ", ")),
-		}}
-	case len(alive) == 0:
+	verdict.Objections = z.unknown()
+	if len(verdict.Objections) == 0 && len(alive) == 0 {
 		verdict.Objections = []runbook.Objection{{
 			Why:     fmt.Sprintf("no node outside of %s is Ready and takes pods: it is all that is left", z.what()),
 			Unblock: "bring another zone back first",
 		}}
-	}
-	return verdict, nil
-}
-
-// leaseIsFree keeps two evacuations of one zone apart, also those of its single nodes.
-func (z *zoneEvacuation) leaseIsFree(ctx workflow.Context) (runbook.Verdict, error) {
-	if z.found.Name == "" { // only a rehearsal comes here
-		return runbook.Verdict{Seen: "there is nothing to keep apart"}, nil
-	}
-	z.place = lease.Place{Namespace: z.run.Plan.Namespace, Region: z.region, Target: "zone-" + z.found.Name}
-	return z.recoveryLease.leaseIsFree(ctx)
-}
-
-// hasRoomElsewhere refuses while pods would only become Pending, and says how much is missing.
-func (z *zoneEvacuation) hasRoomElsewhere(ctx workflow.Context) (runbook.Verdict, error) {
-	if err := z.look(ctx); err != nil {
-		return runbook.Verdict{}, err
-	}
-	if len(z.found.NoRoom) == 0 {
-		return runbook.Verdict{Seen: fmt.Sprintf("%d pods have room on %d other nodes", len(z.found.Moving), len(ready(z.found.Others)))}, nil
-	}
-	var pods []string
-	for _, pod := range z.found.NoRoom {
-		pods = append(pods, fmt.Sprintf("%s/%s (%s)", pod.Namespace, pod.Pod, pod.Why))
-	}
-	return runbook.Verdict{Objections: []runbook.Objection{{
-		Guard:   GuardCapacity,
-		Why:     fmt.Sprintf("%d of %d pods have no room elsewhere: %s; missing: %s", len(pods), len(z.found.Moving), few(pods), z.found.Short),
-		Unblock: "add nodes to another zone, or scale down what can wait",
-	}}}, nil
-}
-
-// primariesAreElsewhere refuses to take a database its primary: that is the business of another runbook, which has to come first.
-func (z *zoneEvacuation) primariesAreElsewhere(ctx workflow.Context) (runbook.Verdict, error) {
-	verdict := runbook.Verdict{Seen: "no database has its primary there"}
-	for _, database := range z.run.Plan.Databases {
-		if database.Region != z.region {
-			continue
-		}
-		estate, err := begin(z.do(ctx, "where is the primary of "+database.Name+"?"), kube.ReadEstate, kubernetes.ReadEstateParams{
-			Namespace: z.run.Plan.Namespace, Database: database,
-		}).get(ctx)
-		if err != nil {
-			return runbook.Verdict{}, err
-		}
-		primary, _ := instanceOf(estate, estate.RolePrimary)
-		if !z.includes(primary.Node) {
-			continue
-		}
-		objection := runbook.Objection{
-			Guard:   GuardPrimaryInZone,
-			Why:     fmt.Sprintf("the primary of database %s, %s, runs on node %s", database.Name, primary.Pod, primary.Node),
-			Unblock: fmt.Sprintf("let a replica take over first: fukkyu run %s --database %s", Switchover.Name, database.Name),
-		}
-		if !primary.NodeReady {
-			objection.Why = fmt.Sprintf("the primary of database %s, %s, was on node %s, which is not Ready", database.Name, primary.Pod, primary.Node)
-			objection.Unblock = fmt.Sprintf("replace it first: fukkyu run %s --database %s", Failover.Name, database.Name)
-		}
-		verdict.Objections = append(verdict.Objections, objection)
 	}
 	return verdict, nil
 }
@@ -325,13 +187,11 @@ func (z *zoneEvacuation) conclude(r *report.Report) {
 		return
 	}
 	r.Summary = fmt.Sprintf("%s is evacuated: %d pods run elsewhere", z.what(), len(z.found.Moving))
-	for _, node := range z.dead {
-		if node.proof == "" {
-			r.Outcome = report.Incomplete
-			r.Summary = fmt.Sprintf("%s is not evacuated wholly: nothing proves that node %s is off", z.what(), node.name)
-			r.Missing = append(r.Missing, fmt.Sprintf("the pods of node %s are not freed, because they may still run: %s", node.name, node.seen))
-			r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, Evacuation.Name, node.name))
-		}
+	for _, node := range z.unproven() {
+		r.Outcome = report.Incomplete
+		r.Summary = fmt.Sprintf("%s is not evacuated wholly: nothing proves that node %s is off", z.what(), node.name)
+		r.Missing = append(r.Missing, node.notFreed())
+		r.Next = append(r.Next, fmt.Sprintf("see that machine %s is off, then: fukkyu run %s --node %s", node.name, Evacuation.Name, node.name))
 	}
 	if len(z.cordoned) > 0 {
 		r.Holds = append(r.Holds, "cordoned by this run: "+strings.Join(z.cordoned, ", "))

@@ -188,7 +188,7 @@ func TestZoneEvacuation_WhatCannotBeEvacuated_IsRefusedAndNothingIsChanged(t *te
 		"runs on node node-c1; let a replica take over first: fukkyu run database-switchover --database shodo": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
 			e.found.Instances[0].Node, e.found.Instances[0].NodeReady = "node-c1", true
 		},
-		"was on node node-c2, which is not Ready; replace it first: fukkyu run database-failover --database shodo": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
+		"was on node node-c2, which is lost; replace it first: fukkyu run database-failover --database shodo": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
 			e.found.Instances[0].Node = "node-c2"
 		},
 		"1 of 2 pods have no room elsewhere: shodo/web-1 (too large); missing: 2 cores, 1Gi memory, 1 pods": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {

@@ -21,6 +21,7 @@ type survey struct {
 	budgets []policyv1.PodDisruptionBudget
 	claims  map[string]string // namespace/claim → its volume
 	volumes map[string]*corev1.PersistentVolume
+	heard   map[string]heartbeat // where somebody asked for it
 }
 
 // readSurvey reads all lists at the same time.

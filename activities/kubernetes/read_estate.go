@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Estate is what Kubernetes knows of a database.
+// Estate is what Kubernetes knows of servers of which one leads and the others follow: those of a database, or of a Redis.
 type Estate struct {
 	Instances []Instance `json:"instances"`
 	Sets      []Set      `json:"sets"`
@@ -26,7 +26,7 @@ type Estate struct {
 	ServicePod  string `json:"servicePod"` // the pod that applications are sent to
 }
 
-// Instance is one PostgreSQL pod.
+// Instance is one pod of a server.
 type Instance struct {
 	Pod           string    `json:"pod"`
 	UID           string    `json:"uid"`
@@ -43,7 +43,7 @@ type Instance struct {
 	NodeHeartbeat time.Time `json:"nodeHeartbeat,omitzero"` // last sign of life of the node's kubelet
 }
 
-// Set is one StatefulSet of the database. Its pods have the ordinals from Start to Start+Replicas-1.
+// Set is one StatefulSet of the servers. Its pods have the ordinals from Start to Start+Replicas-1.
 type Set struct {
 	Name     string `json:"name"`
 	UID      string `json:"uid"`
@@ -66,7 +66,22 @@ func (a *Activities) ReadEstate(ctx context.Context, params ReadEstateParams) (E
 	if err != nil {
 		return Estate{}, err
 	}
-	read := reading{client: client, params: params}
+	database := params.Database
+	return readEstate(ctx, client, members{
+		namespace: params.Namespace, sets: append([]string{database.Primary}, database.Replicas...), role: database.Role, service: database.Service, port: database.Port,
+	})
+}
+
+// members names the objects of servers that are an estate.
+type members struct {
+	namespace     string
+	sets          []string
+	role, service string // role is empty where no start gate asks for it
+	port          int
+}
+
+func readEstate(ctx context.Context, client kubernetes.Interface, of members) (Estate, error) {
+	read := reading{client: client, of: of}
 	if err := read.all(ctx); err != nil {
 		return Estate{}, err
 	}
@@ -76,10 +91,10 @@ func (a *Activities) ReadEstate(ctx context.Context, params ReadEstateParams) (E
 // reading is the raw material of an estate.
 type reading struct {
 	client     kubernetes.Interface
-	params     ReadEstateParams
+	of         members
 	pods       *corev1.PodList
 	nodes      *corev1.NodeList
-	heartbeats map[string]time.Time
+	heartbeats map[string]heartbeat
 	sets       []*appsv1.StatefulSet
 	role       *corev1.ConfigMap
 	service    *corev1.Service
@@ -87,7 +102,7 @@ type reading struct {
 
 func (r *reading) all(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	namespace, database := r.params.Namespace, r.params.Database
+	namespace := r.of.namespace
 	group.Go(func() (err error) {
 		r.pods, err = r.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		return failed("list pods in "+namespace, err)
@@ -96,39 +111,29 @@ func (r *reading) all(ctx context.Context) error {
 		r.nodes, err = r.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		return failed("list nodes", err)
 	})
-	group.Go(func() error { return r.readHeartbeats(ctx) })
 	group.Go(func() (err error) {
-		r.role, err = r.client.CoreV1().ConfigMaps(namespace).Get(ctx, database.Role, metav1.GetOptions{})
-		return failed("read ConfigMap "+database.Role, err)
+		r.heartbeats, err = readHeartbeats(ctx, r.client)
+		return err
 	})
 	group.Go(func() (err error) {
-		r.service, err = r.client.CoreV1().Services(namespace).Get(ctx, database.Service, metav1.GetOptions{})
-		return failed("read Service "+database.Service, err)
+		if r.role = new(corev1.ConfigMap); r.of.role == "" {
+			return nil
+		}
+		r.role, err = r.client.CoreV1().ConfigMaps(namespace).Get(ctx, r.of.role, metav1.GetOptions{})
+		return failed("read ConfigMap "+r.of.role, err)
 	})
-	names := append([]string{database.Primary}, database.Replicas...)
-	r.sets = make([]*appsv1.StatefulSet, len(names))
-	for i, name := range names {
+	group.Go(func() (err error) {
+		r.service, err = r.client.CoreV1().Services(namespace).Get(ctx, r.of.service, metav1.GetOptions{})
+		return failed("read Service "+r.of.service, err)
+	})
+	r.sets = make([]*appsv1.StatefulSet, len(r.of.sets))
+	for i, name := range r.of.sets {
 		group.Go(func() (err error) {
 			r.sets[i], err = r.client.AppsV1().StatefulSets(namespace).Get(ctx, name, metav1.GetOptions{})
 			return failed("read StatefulSet "+name, err)
 		})
 	}
 	return group.Wait()
-}
-
-// readHeartbeats reads the kubelets' leases, which they renew every few seconds; the conditions of a node are renewed rarely.
-func (r *reading) readHeartbeats(ctx context.Context) error {
-	leases, err := r.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return Failure("list the leases of kubelets", err)
-	}
-	r.heartbeats = map[string]time.Time{}
-	for _, lease := range leases.Items {
-		if lease.Spec.RenewTime != nil {
-			r.heartbeats[lease.Name] = lease.Spec.RenewTime.Time
-		}
-	}
-	return nil
 }
 
 func failed(doing string, err error) error {
@@ -157,7 +162,7 @@ func (r *reading) assemble() (Estate, error) {
 	return estate, nil
 }
 
-// setOf is the StatefulSet of the database that controls a pod, or empty.
+// setOf is the StatefulSet of the estate that controls a pod, or empty.
 func (r *reading) setOf(pod *corev1.Pod) string {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil || owner.Kind != "StatefulSet" {
@@ -174,13 +179,13 @@ func (r *reading) setOf(pod *corev1.Pod) string {
 func (r *reading) instanceFrom(pod *corev1.Pod, set string) Instance {
 	instance := Instance{
 		Pod: pod.Name, UID: string(pod.UID), StatefulSet: set, Ordinal: ordinalOf(pod.Name), Node: pod.Spec.NodeName, IP: pod.Status.PodIP,
-		Port: r.params.Database.Port, Phase: string(pod.Status.Phase), Deleting: pod.DeletionTimestamp != nil, Ready: podReady(pod),
+		Port: r.of.port, Phase: string(pod.Status.Phase), Deleting: pod.DeletionTimestamp != nil, Ready: podReady(pod),
 	}
 	for i := range r.nodes.Items {
 		if node := &r.nodes.Items[i]; node.Name == pod.Spec.NodeName {
 			instance.Zone = node.Labels[corev1.LabelTopologyZone]
 			instance.NodeReady = nodeReady(node)
-			instance.NodeHeartbeat = r.heartbeats[node.Name]
+			instance.NodeHeartbeat = r.heartbeats[node.Name].at
 		}
 	}
 	return instance

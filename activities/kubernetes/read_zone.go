@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // ReadZoneParams names a zone of a region, or one of its nodes. One of the two is enough.
@@ -14,30 +16,43 @@ type ReadZoneParams struct {
 	Region string `json:"region"`
 	Zone   string `json:"zone,omitempty"`
 	Node   string `json:"node,omitempty"` // looks at this node alone
+
+	// Lost looks at those of them alone that are lost: that are not Ready, or that are in Off, because their machines are known to be off.
+	// All others count as nodes elsewhere.
+	Lost bool     `json:"lost,omitempty"`
+	Off  []string `json:"off,omitempty"`
 }
+
+// overdueAfter is how long after the end of its grace period a pod may still be there on a node that is Ready: its kubelet may be busy, or
+// just back.
+const overdueAfter = 30 * time.Second
 
 // Zone is what Kubernetes knows of a zone, or of one node, and of the place elsewhere.
 type Zone struct {
-	Name    string    `json:"name"`            // of the zone; empty: there is no such zone, or node
-	Zones   []string  `json:"zones"`           // all that have nodes
-	Nodes   []Machine `json:"nodes"`           // of the zone, or the one
-	Others  []Machine `json:"others"`          // all others
-	Moving  []ZonePod `json:"moving"`          // pods that can run elsewhere
-	Staying []ZonePod `json:"staying"`         // pods that cannot
-	NoRoom  []NoRoom  `json:"noRoom"`          // pods that can run elsewhere and have no room there now
-	Short   Room      `json:"short,omitzero"`  // what those ask for together: at least as much is missing
-	Owners  []Owner   `json:"owners"`          // of the moving pods
-	Unmet   []string  `json:"unmet,omitempty"` // budgets that are not met now
+	Name    string    `json:"name"`              // of the zone; empty: there is no such zone, or node
+	Zones   []string  `json:"zones"`             // all that have nodes
+	Nodes   []Machine `json:"nodes"`             // of the zone, or the one
+	Others  []Machine `json:"others"`            // all others
+	Moving  []ZonePod `json:"moving"`            // pods that can run elsewhere
+	Staying []ZonePod `json:"staying"`           // pods that cannot
+	Overdue []ZonePod `json:"overdue,omitempty"` // of those asked for and not lost: pods that do not end on a node that is Ready
+	NoRoom  []NoRoom  `json:"noRoom"`            // pods that are to run elsewhere and have no room there now
+	Short   Room      `json:"short,omitzero"`    // what those ask for together: at least as much is missing
+	Owners  []Owner   `json:"owners"`            // of the moving pods
+	Unmet   []string  `json:"unmet,omitempty"`   // budgets that are not met now
 }
 
 // Machine is one node.
 type Machine struct {
-	Name       string `json:"name"`
-	Zone       string `json:"zone"`
-	Ready      bool   `json:"ready"`
-	Cordoned   bool   `json:"cordoned"`
-	CordonedBy string `json:"cordonedBy,omitempty"` // the run that did it; empty for anybody else
-	Free       Room   `json:"free"`                 // allocatable without what its pods ask for
+	Name       string    `json:"name"`
+	Zone       string    `json:"zone"`
+	Ready      bool      `json:"ready"`
+	Since      time.Time `json:"since,omitzero"` // it is Ready, or is not
+	Heard      time.Time `json:"heard,omitzero"` // its kubelet's last sign of life, by the machine's clock; only with Lost
+	Late       bool      `json:"late,omitempty"` // the next sign of life should have come
+	Cordoned   bool      `json:"cordoned"`
+	CordonedBy string    `json:"cordonedBy,omitempty"` // the run that did it; empty for anybody else
+	Free       Room      `json:"free"`                 // allocatable without what its pods ask for
 }
 
 // ZonePod is one pod.
@@ -90,6 +105,11 @@ func (a *Activities) ReadZone(ctx context.Context, params ReadZoneParams) (Zone,
 	if err != nil {
 		return Zone{}, err
 	}
+	if params.Lost {
+		if s.heard, err = readHeartbeats(ctx, client); err != nil {
+			return Zone{}, err
+		}
+	}
 	return s.zone(params), nil
 }
 
@@ -98,24 +118,33 @@ func (s *survey) zone(params ReadZoneParams) Zone {
 	z := Zone{}
 	inside := map[string]bool{}
 	free := s.free()
+	well := map[string]bool{} // asked for, and not lost
 	for i := range s.nodes {
 		machine := machineFrom(&s.nodes[i], free[s.nodes[i].Name])
+		machine.Heard, machine.Late = s.heard[machine.Name].at, s.heard[machine.Name].late(time.Now())
 		if machine.Zone != "" && !slices.Contains(z.Zones, machine.Zone) {
 			z.Zones = append(z.Zones, machine.Zone)
 		}
-		switch {
-		case params.Node != "" && machine.Name == params.Node, params.Node == "" && params.Zone != "" && machine.Zone == params.Zone:
-			z.Name, inside[machine.Name] = machine.Zone, true
-			z.Nodes = append(z.Nodes, machine)
-		default:
-			z.Others = append(z.Others, machine)
+		asked := params.asksFor(machine)
+		if asked {
+			z.Name = machine.Zone
 		}
+		if asked && (!params.Lost || !machine.Ready || slices.Contains(params.Off, machine.Name)) {
+			inside[machine.Name] = true
+			z.Nodes = append(z.Nodes, machine)
+			continue
+		}
+		well[machine.Name] = asked
+		z.Others = append(z.Others, machine)
 	}
 	slices.Sort(z.Zones)
 	others := s.except(inside)
 	var moving []*corev1.Pod
 	for i := range s.pods {
 		pod := &s.pods[i]
+		if well[pod.Spec.NodeName] && !staysWithNode(pod) && overdue(pod) {
+			z.Overdue = append(z.Overdue, s.podFrom(pod))
+		}
 		if !inside[pod.Spec.NodeName] || staysWithNode(pod) {
 			continue
 		}
@@ -127,8 +156,11 @@ func (s *survey) zone(params ReadZoneParams) Zone {
 		z.Moving = append(z.Moving, shown)
 		moving = append(moving, pod)
 	}
+	if params.Lost {
+		z.Staying = append(z.Staying, s.waitingFor(inside, others)...)
+	}
 	z.Owners = s.owners(moving, z.Staying)
-	z.NoRoom, z.Short = fit(moving, others, free)
+	z.NoRoom, z.Short = fit(s.homeless(moving), others, free)
 	for i := range s.budgets {
 		if budget := budgetFrom(&s.budgets[i]); budget.Healthy < budget.Desired {
 			z.Unmet = append(z.Unmet, budget.String())
@@ -137,11 +169,73 @@ func (s *survey) zone(params ReadZoneParams) Zone {
 	return z
 }
 
+func (p ReadZoneParams) asksFor(machine Machine) bool {
+	if p.Node != "" {
+		return machine.Name == p.Node
+	}
+	return p.Zone != "" && machine.Zone == p.Zone
+}
+
+// overdue says that a pod should have ended for some time.
+func overdue(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil && time.Since(pod.DeletionTimestamp.Time) > overdueAfter
+}
+
+// waitingFor are pods that are on no node, because only those that are lost may run them: what was freed from one of them, for example.
+func (s *survey) waitingFor(lost map[string]bool, others []*corev1.Node) []ZonePod {
+	var waiting []ZonePod
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if pod.Spec.NodeName != "" || staysWithNode(pod) || metav1.GetControllerOf(pod) == nil {
+			continue
+		}
+		why := s.cannotMove(pod, others)
+		for j := range s.nodes {
+			node := &s.nodes[j]
+			if why != "" && lost[node.Name] && s.cannotMove(pod, []*corev1.Node{node}) == "" {
+				shown := s.podFrom(pod)
+				shown.Node, shown.Why = node.Name, why
+				waiting = append(waiting, shown)
+				break
+			}
+		}
+	}
+	return waiting
+}
+
+// homeless are the pods that need room elsewhere: those that move, and in place of those that Kubernetes replaces already the ones that it
+// finds no node for. A StatefulSet has its next pod only when this one is gone.
+func (s *survey) homeless(moving []*corev1.Pod) []*corev1.Pod {
+	var homeless []*corev1.Pod
+	owners := map[types.UID]bool{}
+	for _, pod := range moving {
+		owner := metav1.GetControllerOf(pod)
+		owners[owner.UID] = true
+		if pod.DeletionTimestamp == nil || owner.Kind == "StatefulSet" {
+			homeless = append(homeless, pod)
+		}
+	}
+	for i := range s.pods {
+		pod := &s.pods[i]
+		owner := metav1.GetControllerOf(pod)
+		if owner != nil && owners[owner.UID] && pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil {
+			homeless = append(homeless, pod)
+		}
+	}
+	return homeless
+}
+
 func machineFrom(node *corev1.Node, free Room) Machine {
-	return Machine{
+	machine := Machine{
 		Name: node.Name, Zone: node.Labels[corev1.LabelTopologyZone], Ready: nodeReady(node), Cordoned: node.Spec.Unschedulable,
 		CordonedBy: node.Annotations[cordonedBy], Free: free,
 	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			machine.Since = condition.LastTransitionTime.Time
+		}
+	}
+	return machine
 }
 
 func (s *survey) podFrom(pod *corev1.Pod) ZonePod {

@@ -3,8 +3,6 @@ package redis
 import (
 	"context"
 	"time"
-
-	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 )
 
 // AwaitLoadedParams names the server that was started.
@@ -13,27 +11,38 @@ type AwaitLoadedParams struct {
 	Patience time.Duration `json:"patience"`
 }
 
-// AwaitRedisLoaded waits until a server that was started has read its data, and says what it is then. It changes nothing.
-// Error: NotReady when it does not answer, or still loads, at the end of the patience.
-func (a *Activities) AwaitRedisLoaded(ctx context.Context, params AwaitLoadedParams) (Server, error) {
+// AwaitLoadedResult is the server when it has read its data, or what was seen instead.
+type AwaitLoadedResult struct {
+	Loaded bool   `json:"loaded"`
+	Seen   string `json:"seen,omitempty"` // why it is not; empty when it is
+	Server Server `json:"server"`         // as it was seen last
+}
+
+// AwaitRedisLoaded waits until a server that was started has read its data, and says what it is then. It changes nothing and returns no
+// error: that its patience ends before is a result.
+func (a *Activities) AwaitRedisLoaded(ctx context.Context, params AwaitLoadedParams) (AwaitLoadedResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, params.Patience)
 	defer cancel()
-	said := "nothing"
+	result := AwaitLoadedResult{Seen: "no answer"}
 	for {
 		server := read(ctx, params.Instance)
-		switch {
-		case server.Reached && !server.Loading && server.KeysUnreadable == "":
-			return server, nil
-		case server.Loading:
-			said = "it is loading its data"
-		case server.Reached:
-			said = server.KeysUnreadable
-		case ctx.Err() == nil:
-			said = server.Error
+		if ctx.Err() == nil || server.Reached { // that our own patience ended says less than the look before
+			result = AwaitLoadedResult{Seen: server.unfit(), Server: server}
 		}
-		if pause(ctx) != nil {
-			return Server{}, failure.Transient(failure.NotReady, "wait for %s (%s) to load its data: not within %s; the last said: %s",
-				params.Instance.Pod, params.Instance.address(), params.Patience, said)
+		if result.Loaded = result.Seen == ""; result.Loaded || pause(ctx) != nil {
+			return result, nil
 		}
+	}
+}
+
+// unfit is why a server cannot be used yet. Empty: it can.
+func (s Server) unfit() string {
+	switch {
+	case !s.Reached:
+		return s.Error
+	case s.Loading:
+		return "it is loading its data"
+	default:
+		return s.KeysUnreadable
 	}
 }

@@ -27,7 +27,10 @@ type Server struct {
 	Role       string `json:"role,omitempty"`
 	MasterLink string `json:"masterLink,omitempty"` // of a replica: up or down
 	Offset     int64  `json:"offset,omitempty"`     // bytes of the replication stream that it wrote or received
-	Replicas   int    `json:"replicas,omitempty"`   // that are connected to it
+	// Silent is how long ago a replica last heard its master, in whole seconds, rounded up. Once the link is down it counts from when that
+	// was noticed: up to repl-timeout later, where nothing said goodbye.
+	Silent   time.Duration `json:"silent,omitempty"`
+	Replicas int           `json:"replicas,omitempty"` // that are connected to it
 
 	Loading        bool      `json:"loading,omitempty"` // it reads its data from disk and answers no command on it
 	AOF            bool      `json:"aof,omitempty"`     // an append-only file is kept
@@ -116,6 +119,9 @@ func parse(text string) (Server, error) {
 		offset = "slave_repl_offset"
 	}
 	server.Offset = number(fields[offset])
+	if server.Role == Replica {
+		server.Silent = time.Second + time.Duration(max(0, number(fields["master_last_io_seconds_ago"]), number(fields["master_link_down_since_seconds"])))*time.Second
+	}
 	server.Replicas = int(number(fields["connected_slaves"]))
 	if saved := number(fields["rdb_last_save_time"]); saved > 0 {
 		server.LastSaveAt = time.Unix(saved, 0).UTC()

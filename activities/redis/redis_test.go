@@ -26,8 +26,9 @@ func at(pod string, server *redistest.Server) redis.Instance {
 func started(t *testing.T, pod string, settings ...string) (redis.Instance, *redistest.Server) {
 	t.Helper()
 	server := redistest.Start(t, settings...)
-	_, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{Instance: at(pod, server), Patience: patience})
+	awaited, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{Instance: at(pod, server), Patience: patience})
 	require.NoError(t, err)
+	require.True(t, awaited.Loaded, awaited.Seen)
 	return at(pod, server), server
 }
 
@@ -76,11 +77,24 @@ func TestReadServers_MasterReplicaAndOneThatIsGone_AreAllSaid(t *testing.T) {
 	require.Equal(t, "the pod has no address", found[3].Error)
 }
 
-func TestAwaitLoaded_OfAServerThatDoesNotAnswer_IsNotReady(t *testing.T) {
-	_, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{
+func TestAwaitLoaded_OfAServerThatDoesNotAnswer_SaysSo(t *testing.T) {
+	awaited, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{
 		Instance: redis.Instance{Pod: "gone", Host: redistest.Host, Port: 1}, Patience: time.Second,
 	})
-	requireFailure(t, err, failure.NotReady, false, "connection refused")
+	require.NoError(t, err)
+	require.False(t, awaited.Loaded)
+	require.Contains(t, awaited.Seen, "connection refused")
+}
+
+func TestAwaitReplicas_OneFollows_IsEnoughForOneAndNotForTwo(t *testing.T) {
+	master, server := started(t, "redis-master-0")
+	started(t, "redis-replica-0", server.Of()...)
+	one, err := redis.New().AwaitRedisReplicas(t.Context(), redis.AwaitReplicasParams{Master: master, AtLeast: 1, Patience: patience})
+	require.NoError(t, err)
+	require.True(t, one.Enough)
+	two, err := redis.New().AwaitRedisReplicas(t.Context(), redis.AwaitReplicasParams{Master: master, AtLeast: 2, Patience: 200 * time.Millisecond})
+	require.NoError(t, err)
+	require.Equal(t, redis.AwaitReplicasResult{Replicas: 1}, two)
 }
 
 func TestWriteCanary_OnAMaster_WorksAndLeavesNothing(t *testing.T) {

@@ -114,7 +114,7 @@ func (s *session) temporalUp(ctx context.Context, talk io.Writer) error {
 func newReset(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:     "reset",
-		Short:   "Put the database back to its first state, empty, and services to the version that was applied",
+		Short:   "Put the database and Redis back to their first state, empty, and services to the version that was applied",
 		Example: "  lab mend all && lab reset",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -135,7 +135,7 @@ func newReset(s *session) *cobra.Command {
 				if err := e.Reset(cmd.Context()); err != nil {
 					return interrupted(cmd.Context(), err)
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "the database of %s is as at its first start, after %.1f s\n", e.Region.Name, time.Since(begun).Seconds())
+				fmt.Fprintf(cmd.ErrOrStderr(), "the database and Redis of %s are as at their first start, after %.1f s\n", e.Region.Name, time.Since(begun).Seconds())
 			}
 			return nil
 		},

@@ -51,9 +51,11 @@ func Services() []Service {
 	}
 }
 
+// set is a StatefulSet of servers.
 type set struct {
 	Name     string
 	Replicas int
+	Node     string // that its pods are tied to, if any
 }
 
 // instance is a database server that may be there, and the address of its own Service.
@@ -64,11 +66,11 @@ type volume struct{ Name, Path, Node string }
 // values are what the manifests say of this lab.
 type values struct {
 	PostgresAddress, RedisAddress, QuietNode string
-	HostImage, ShodoImage                    string
+	HostImage, ShodoImage, RedisFolder       string
 	PostgresID, RedisID                      int
 	Passwords                                map[string]string
 	Services                                 []Service
-	Sets                                     []set
+	Sets, RedisSets                          []set
 	Volumes                                  []volume
 	Instances                                []instance
 }
@@ -82,7 +84,8 @@ func (e Estate) values(services []Service) (values, error) {
 	v := values{
 		PostgresAddress: e.Region.Service(54).String(), RedisAddress: e.Region.Service(63).String(),
 		QuietNode: e.quietNode(), HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
-		Passwords: passwords, Services: services, Sets: []set{{"postgres-primary", 1}, {"postgres-replica", 2}},
+		Passwords: passwords, Services: services, Sets: []set{{Name: "postgres-primary", Replicas: 1}, {Name: "postgres-replica", Replicas: 2}},
+		RedisSets: []set{{Name: "redis-master", Replicas: 1, Node: e.quietNode()}, {Name: "redis-replica", Replicas: 1}}, RedisFolder: topology.RedisFolder,
 	}
 	for i, name := range []string{"postgres-primary-0", "postgres-replica-0", "postgres-replica-1", "postgres-replica-2", "postgres-replica-3"} {
 		v.Instances = append(v.Instances, instance{Name: name, Address: e.Region.Service(byte(80 + i)).String()})
@@ -99,8 +102,8 @@ func (e Estate) values(services []Service) (values, error) {
 	return v, nil
 }
 
-// quietNode is the machine with no volume for a database, so that it never is the one under the primary: Redis lives there,
-// because it has no replica yet.
+// quietNode is the machine with no volume for a database, so that it never is the one under the primary: the master of Redis lives
+// there, so that a test of the database takes nothing else away.
 func (e Estate) quietNode() string { return e.Region.Nodes[len(e.Region.Nodes)-1].Name }
 
 // passwords are made once for each lab, and never leave its data folder but for the Secrets of the cluster.

@@ -39,6 +39,7 @@ func kinds(t *testing.T, name string) map[string]int {
 
 func TestManifests_KeepWhatRecoveriesChangeApartFromWhatEveryUpAppliesAgain(t *testing.T) {
 	require.Equal(t, map[string]int{"Service": 1, "StatefulSet": 2, "ConfigMap": 1}, kinds(t, "database.yaml"))
+	require.Equal(t, map[string]int{"Service": 1, "StatefulSet": 2, "ConfigMap": 1}, kinds(t, "redis.yaml"))
 	require.Equal(t, map[string]int{"PersistentVolume": 48}, kinds(t, "volumes.yaml"))
 	lasting := kinds(t, "foundation.yaml")
 	require.Equal(t, map[string]int{"Deployment": 3}, kinds(t, "deployments.yaml"))

@@ -25,18 +25,18 @@ const (
 // claimed prints the volumes that belong to a claim, also to one that is gone.
 const claimed = `{{range .items}}{{if .spec.claimRef}}{{.metadata.name}} {{end}}{{end}}`
 
-// Reset brings the database back to its very first state, empty and with postgres-primary-0 as its primary, however many
-// recoveries have changed it since, and undoes the faults of services. It returns when customers are served again. All machines must be on.
+// Reset brings the database and Redis back to their very first state, empty and with postgres-primary-0 as the primary and redis-master-0
+// as the master, however many recoveries have changed them since, and undoes the faults of services. It returns when customers are served again. All machines must be on.
 func (e Estate) Reset(ctx context.Context) error {
 	for _, together := range [][][]string{
 		// Without the role object start gates hold, so no instance starts on the way.
-		{{"delete", "configmap", "postgres-role", "-n", "shodo", "--ignore-not-found"}},
+		{{"delete", "configmap", databaseRole, redisRole, "-n", "shodo", "--ignore-not-found"}},
 		{
-			{"delete", "statefulset", "postgres-primary", "postgres-replica", "-n", "shodo", "--ignore-not-found", "--cascade=background", "--timeout=30s"},
-			{"delete", "service", "postgres", "-n", "shodo", "--ignore-not-found"},
+			{"delete", "statefulset", "postgres-primary", "postgres-replica", "redis-master", "redis-replica", "-n", "shodo", "--ignore-not-found", "--cascade=background", "--timeout=30s"},
+			{"delete", "service", "postgres", "redis", "-n", "shodo", "--ignore-not-found"},
 			{"delete", "lease", "--all", "-n", "shodo"},
 		},
-		{{"delete", "pod", "-n", "shodo", "-l", "app=postgres", "--ignore-not-found", "--grace-period=1", "--timeout=30s"}},
+		{{"delete", "pod", "-n", "shodo", "-l", "app in (postgres,redis)", "--ignore-not-found", "--grace-period=1", "--timeout=30s"}},
 		{{"delete", "pvc", "--all", "-n", "shodo", "--timeout=30s"}},
 	} {
 		work, ctx := errgroup.WithContext(ctx)

@@ -53,7 +53,7 @@ func (e Estate) apply(ctx context.Context) error {
 	if err := e.applyServices(ctx, v); err != nil {
 		return err
 	}
-	return e.createDatabase(ctx, v)
+	return e.createStores(ctx, v)
 }
 
 // foundation is what the manifest of that name says beside the values of the others: where the metrics API is, and who vouches for it.
@@ -95,20 +95,39 @@ func (e Estate) applyAll(ctx context.Context, v values, names ...string) error {
 	return nil
 }
 
-// createDatabase creates what recoveries change, once.
-func (e Estate) createDatabase(ctx context.Context, v values) error {
-	there, err := e.kubectl(ctx, nil, "get", "configmap", "postgres-role", "-n", "shodo", "--ignore-not-found", "-o", "name")
-	if err != nil || there != "" {
+// stores are what recoveries change, by the role object that says that it is there.
+var stores = []struct{ role, manifest string }{{databaseRole, "database.yaml"}, {redisRole, "redis.yaml"}}
+
+// The role objects, which say who may be primary and master.
+const (
+	databaseRole = "postgres-role"
+	redisRole    = "redis-role"
+)
+
+// createStores creates the database and Redis, once.
+func (e Estate) createStores(ctx context.Context, v values) error {
+	there, err := e.kubectl(ctx, nil, "get", "configmap", databaseRole, redisRole, "-n", "shodo", "--ignore-not-found", "-o", "name")
+	if err != nil {
 		return err
+	}
+	var missing []byte
+	for _, store := range stores {
+		if strings.Contains(there, "/"+store.role+"\n") {
+			continue
+		}
+		text, err := render(store.manifest, v)
+		if err != nil {
+			return err
+		}
+		missing = append(append(missing, text...), "\n---\n"...)
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	if err := e.createVolumes(ctx, v); err != nil {
 		return err
 	}
-	database, err := render("database.yaml", v)
-	if err != nil {
-		return err
-	}
-	_, err = e.kubectl(ctx, database, "apply", "-f", "-")
+	_, err = e.kubectl(ctx, missing, "apply", "-f", "-")
 	return err
 }
 

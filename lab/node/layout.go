@@ -145,8 +145,12 @@ func (n Node) bindDisk(from, root string) error {
 			return err
 		}
 	}
+	folders := []string{topology.RedisFolder}
 	for i := 1; i <= topology.VolumesPerNode; i++ {
-		volume := filepath.Join(root, volumes, fmt.Sprintf("v%02d", i))
+		folders = append(folders, filepath.Join(volumes, fmt.Sprintf("v%02d", i)))
+	}
+	for _, folder := range folders {
+		volume := filepath.Join(root, folder)
 		if err := os.MkdirAll(volume, 0o777); err != nil {
 			return err
 		}

@@ -25,26 +25,32 @@ func runGate(ctx context.Context) error {
 
 // passGate returns nil only when the instance may start.
 func passGate(ctx context.Context, object *roleObject, own instance) error {
+	_, err := awaitLeave(ctx, own.pod, hold, func(ctx context.Context) (action, error) { return pass(ctx, object, own) })
+	return err
+}
+
+// awaitLeave asks again and again until the gate does something else than hold, and says what.
+func awaitLeave[A ~string](ctx context.Context, pod string, hold A, pass func(context.Context) (A, error)) (A, error) {
 	ticker := time.NewTicker(gateInterval)
 	defer ticker.Stop()
 	said := ""
 	for {
-		did, err := pass(ctx, object, own)
+		did, err := pass(ctx)
 		if err == nil && did != hold {
-			log.Printf("%s: %s", own.pod, did)
-			return nil
+			log.Printf("%s: %s", pod, did)
+			return did, nil
 		}
 		now := string(hold)
 		if err != nil {
 			now = err.Error()
 		}
 		if now != said {
-			log.Printf("%s: %s", own.pod, now)
+			log.Printf("%s: %s", pod, now)
 			said = now
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return hold, ctx.Err()
 		case <-ticker.C:
 		}
 	}

@@ -1,5 +1,5 @@
 // Command shodo is the one small program of the lab's estate: the services that users know, and the start gate that every
-// PostgreSQL instance passes before it starts.
+// PostgreSQL instance, and every Redis server, passes before it starts.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-const usage = "usage: shodo backend|frontend|ai-server|gate|instance\n       shodo check URL"
+const usage = "usage: shodo backend|frontend|ai-server|gate|instance|redis\n       shodo check URL"
 
 func main() {
 	log.SetFlags(log.LstdFlags | log.Lmicroseconds | log.LUTC)
@@ -26,6 +26,8 @@ func main() {
 		err = runGate(ctx)
 	case called("instance"):
 		err = runInstance(ctx)
+	case called("redis"):
+		err = runRedis(ctx)
 	case called("check", "URL"):
 		err = check(ctx, os.Args[2])
 	default:

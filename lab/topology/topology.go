@@ -42,6 +42,9 @@ const (
 // VolumesPerNode is how many folders for local volumes every node has, /srv/volumes/v01 and so on.
 const VolumesPerNode = 12
 
+// RedisFolder is the folder of every node in which Redis servers keep their data. It lies beside the volumes.
+const RedisFolder = "/srv/volumes/redis"
+
 // Lab is one lab: everything `lab up` makes and `lab down` removes.
 type Lab struct {
 	Network netip.Prefix // a /16; the next one holds the pods, the one after that the services
