@@ -44,7 +44,7 @@ func newBreak(s *session) *cobra.Command {
 	for name, service := range services {
 		command.AddCommand(newStop(s, name, service))
 	}
-	command.AddCommand(newKillTemporal(s), newBreakDependency(s), newBreakDisk(s))
+	command.AddCommand(newKillTemporal(s), newBreakDependency(s), newBreakDisk(s), newBreakAppendOnly(s))
 	return command
 }
 
