@@ -185,6 +185,7 @@ func TestDiagnose_RealFaults_NamesScenarioAndCommand(t *testing.T) {
 			lesser = lesserNode(t)
 			do(t, "break", "power-off", lesser)
 		}, mend, "node-failure", "fukkyu run node-recovery --node %s --by $USER"},
+		{"the primary's disk is full", func(t *testing.T) { do(t, "break", "disk", look(t).role) }, mend, "database-failover", failover}, // its log speaks of it for long: the last case
 	}
 	fresh(t)
 	staff(t, lab, estate.Crew{})

@@ -96,6 +96,22 @@ func TestRedisRecovery_TheMasterIsBusyForEver_GetsANewPodAndKeepsItsRoleAndData(
 	require.Equal(t, []string{"redis-master-0", "redis-master-0"}, []string{gate, service})
 }
 
+func TestRedisRecovery_TheAppendOnlyFileIsDamaged_IsNotWaitedForAndTheReplicaHasTheData(t *testing.T) {
+	fresh(t)
+	staff(t, automatic(t), estate.Crew{})
+	awaitFollower(t, "redis-master-0")
+	redisCLI(t, "redis-master-0", "SET", "lpr:1", "kept")
+	require.Equal(t, "1", redisCLI(t, "redis-master-0", "WAIT", "1", "5000"))
+	do(t, "break", "append-only", "redis-master-0")
+
+	got, _ := recoverRedis(t)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, report.Skipped, got.Steps[3].State, "a new pod would read the same file")
+	require.Equal(t, "kept", redisCLI(t, "redis-replica-0", "GET", "lpr:1"))
+	awaitFollower(t, "redis-replica-0")
+	t.Logf("writes were taken again after %.1f s", got.RTO.Measured.Seconds())
+}
+
 func TestRedisRecovery_TheMasterIsCutOff_PromotesNothingWithoutProofAndLetsItStartAgain(t *testing.T) {
 	fresh(t)
 	staff(t, automatic(t), estate.Crew{})

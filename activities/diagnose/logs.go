@@ -29,7 +29,7 @@ const (
 // speaksOfError finds the lines that are worth reading when something is wrong.
 var (
 	speaksOfError = regexp.MustCompile(`(?i)\b(error|err|fail(ed|ure|s)?|fatal|panic(ked)?|crit(ical)?|emerg|alert|exception|traceback|refused|timed? ?out|denied|unreachable|unavailable|killed|corrupt(ed|ion)?)\b|no space left`)
-	noSpaceLeft   = regexp.MustCompile(`(?i)no space left|disk full|could not extend file`)
+	noSpaceLeft   = regexp.MustCompile(`(?i)no space left|disk full|could not extend file|could not write init file`)
 )
 
 // podLog is what a pod said of errors, masked.

@@ -27,7 +27,7 @@ func TestCommands_RefuseWrongWordsByNamingTheRightOnes(t *testing.T) {
 		want string
 	}{
 		{[]string{"nope"}, "no such command nope: there are break, daemon, down"},
-		{[]string{"break", "nope"}, "no such fault nope: there are api-server, crash, cut, dependency, errors, etcd, freeze, hang, image, partition, power-off, rollout, temporal, zone"},
+		{[]string{"break", "nope"}, "no such fault nope: there are api-server, append-only, crash, cut, dependency, disk, errors, etcd, freeze, hang, image, partition, power-off, rollout, temporal, zone"},
 		{[]string{"break", "power-off"}, "lab break power-off wants NODE, got 0 arguments"},
 		{[]string{"break", "partition", "node-a1"}, "lab break partition wants NODE NODE, got 1 arguments"},
 		{[]string{"break", "zone"}, "lab break zone wants ZONE, got 0 arguments"},

@@ -20,7 +20,7 @@ var services = map[string]string{"api-server": controlplane.APIServer, "etcd": c
 func newBreak(s *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "break",
-		Short: "Break something: machines, a zone, the network, the control plane, Temporal, services, a dependency",
+		Short: "Break something: machines, a zone, the network, the control plane, Temporal, services, a dependency, a disk",
 		Long: "Break something. NODE is a node's name, or the word primary for the node under the PostgreSQL primary.\n" +
 			"SERVICE is the name of a Deployment, such as shodo-frontend; a version that is rolled out broken is cured by kubectl rollout undo.\n" +
 			"What was broken is mended with: lab mend NODE, lab mend ZONE, lab mend services, lab mend api-server, lab mend all",
@@ -44,7 +44,7 @@ func newBreak(s *session) *cobra.Command {
 	for name, service := range services {
 		command.AddCommand(newStop(s, name, service))
 	}
-	command.AddCommand(newKillTemporal(s), newBreakDependency(s))
+	command.AddCommand(newKillTemporal(s), newBreakDependency(s), newBreakDisk(s), newBreakAppendOnly(s))
 	return command
 }
 

@@ -50,6 +50,9 @@ func (e Estate) Reset(ctx context.Context) error {
 			return fmt.Errorf("put the database back: %w; are all machines on? lab mend all", err)
 		}
 	}
+	if err := e.removeSmallDisks(); err != nil {
+		return err
+	}
 	if err := e.wipe(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
 	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
+	"github.com/shodo-ecosystem/fukkyu/lab/smalldisk"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -134,8 +135,17 @@ func (l Lab) heal(ctx context.Context, meant func(network.Pair) bool) error {
 	return nil
 }
 
-// wake puts the node on the network, thaws it and switches it on.
+// wake frees the node's disks, puts it on the network, thaws it and switches it on.
 func (l Lab) wake(ctx context.Context, node topology.Node) error {
+	for number := 1; number <= topology.VolumesPerNode; number++ {
+		folder, _ := l.Folder.Volume(node.Name, number)
+		if !smalldisk.Filled(folder) {
+			continue
+		}
+		if err := smalldisk.Free(folder); err != nil {
+			return err
+		}
+	}
 	if err := network.Join(l.Tag(), node.Name); err != nil {
 		return err
 	}

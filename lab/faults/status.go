@@ -10,6 +10,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
 	"github.com/shodo-ecosystem/fukkyu/lab/objectstore"
 	"github.com/shodo-ecosystem/fukkyu/lab/process"
+	"github.com/shodo-ecosystem/fukkyu/lab/smalldisk"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -46,7 +47,7 @@ type NodeStatus struct {
 	Address string `json:"address"`
 	// Power is On, Off (proven) or Unknown.
 	Power  string   `json:"power"`
-	Faults []string `json:"faults,omitempty"` // frozen, cut, deaf to NODE
+	Faults []string `json:"faults,omitempty"` // frozen, cut, deaf to NODE, full: VOLUME
 	// Ready is True or False as the API server has it, or Unknown when it does not answer.
 	Ready string `json:"ready"`
 }
@@ -122,6 +123,11 @@ func (l Lab) faultsOf(node topology.Node, pairs []network.Pair) []string {
 		found = append(found, "no network")
 	case cut:
 		found = append(found, "cut")
+	}
+	for number := 1; number <= topology.VolumesPerNode; number++ {
+		if folder, volume := l.Folder.Volume(node.Name, number); smalldisk.Filled(folder) {
+			found = append(found, "full: "+volume)
+		}
 	}
 	for _, pair := range pairs {
 		if pair.A == node.Name {

@@ -13,6 +13,7 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/lab/machine"
 	"github.com/shodo-ecosystem/fukkyu/lab/network"
 	"github.com/shodo-ecosystem/fukkyu/lab/process"
+	"github.com/shodo-ecosystem/fukkyu/lab/smalldisk"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
 )
 
@@ -36,6 +37,7 @@ func Down(ctx context.Context, folder topology.Folder, purge bool) error {
 			err = errors.Join(cgroup.RemoveTag(tag), network.Remove(tag))
 		}
 	}
+	err = errors.Join(err, smalldisk.Remove(string(folder)))
 	if err != nil {
 		// The state stays, so that a second try knows what to look for.
 		return fmt.Errorf("take the lab away: %w; try again with: lab down", err)

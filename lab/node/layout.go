@@ -224,7 +224,8 @@ func bindFolder(from, to string) error {
 	if err := errors.Join(os.MkdirAll(from, 0o755), os.MkdirAll(to, 0o755)); err != nil {
 		return err
 	}
-	return mount(from, to, "", unix.MS_BIND, "")
+	// A volume that is a file system of its own comes with it.
+	return mount(from, to, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
 func bindFile(from, to string) error {

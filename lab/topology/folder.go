@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -83,6 +84,12 @@ func (f Folder) ControlPlane(region string) string { return f.path("control-plan
 
 // Machine is the disk of a node: what survives a power cut.
 func (f Folder) Machine(node string) string { return f.path("machines", node) }
+
+// Volume is one of the folders for local volumes on the disk of a node, by its number from 1, and what it is called in the machine.
+func (f Folder) Volume(node string, number int) (folder, inMachine string) {
+	name := fmt.Sprintf("v%02d", number)
+	return filepath.Join(f.Machine(node), "volumes", name), filepath.Join("/srv/volumes", name)
+}
 
 // Daemons has a PID file for every process the lab leaves running on the host itself.
 func (f Folder) Daemons() string { return f.path("daemons") }
