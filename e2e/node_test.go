@@ -72,25 +72,6 @@ func isOutOfService(t *testing.T, node string) bool {
 	return strings.Contains(kubectl(t, "get", "node", node, "-o", "jsonpath={.spec.taints[*].key}"), "node.kubernetes.io/out-of-service")
 }
 
-func TestNodeRecovery_TheNetworkIsCut_NothingIsForced(t *testing.T) {
-	fresh(t)
-	node := lesserNode(t)
-	pod := journal(t, node)
-	uid := kubectl(t, "get", pod, "-o", "jsonpath={.metadata.uid}")
-	staff(t, automatic(t, shortWatch), estate.Crew{})
-	do(t, "break", "cut", node)
-	kubectl(t, "wait", "--for=condition=Ready=Unknown", "node/"+node, "--timeout=60s")
-	got, result := recoverNode(t, "--node", node)
-	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
-	require.Equal(t, 4, result.Exit)
-	require.Contains(t, strings.Join(got.Missing, "\n"), "the pods of node "+node+" are not freed, because they may still run")
-	require.Contains(t, strings.Join(got.Next, "\n"), "fukkyu run node-recovery --node "+node)
-	require.Equal(t, uid, kubectl(t, "get", pod, "-o", "jsonpath={.metadata.uid}"), "no second pod of that name runs anywhere")
-	require.False(t, isOutOfService(t, node))
-	do(t, "mend", "all")
-	awaitReady(t, node)
-}
-
 func TestNodeRecovery_TheMachineIsOff_ItsPodsRunElsewhereAndNoMarkIsLeft(t *testing.T) {
 	fresh(t)
 	node := lesserNode(t)

@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -72,30 +71,6 @@ func TestRedisRecovery_TheMachineOfTheMasterIsOff_PromotesTheReplicaAndTheOldMas
 	require.Equal(t, 3, again.Exit, "a Redis that is well is left alone")
 }
 
-func TestRedisRecovery_TheMasterIsBusyForEver_GetsANewPodAndKeepsItsRoleAndData(t *testing.T) {
-	fresh(t)
-	staff(t, automatic(t), estate.Crew{})
-	awaitFollower(t, "redis-master-0")
-	redisCLI(t, "redis-master-0", "SET", "lpr:1", "kept")
-	before := kubectl(t, "get", "pod", "redis-master-0", "-o", "jsonpath={.metadata.uid}")
-	asking, stop := context.WithCancel(t.Context())
-	go func() {
-		_, _ = lab.Kubectl(asking, "exec", "redis-master-0", "--", "redis-cli", "EVAL", "redis.call('INCR', 'busy') while true do end", "0")
-	}()
-	t.Cleanup(stop)
-	require.NoError(t, estate.Await(t.Context(), "a master that is busy", time.Minute, func() (bool, string) {
-		_, err := lab.Kubectl(t.Context(), "exec", "redis-master-0", "--", "timeout", "1", "redis-cli", "PING")
-		return err != nil, "it answers"
-	}))
-
-	got, _ := recoverRedis(t)
-	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
-	require.Equal(t, "kept", redisCLI(t, "redis-master-0", "GET", "lpr:1"))
-	require.NotEqual(t, before, kubectl(t, "get", "pod", "redis-master-0", "-o", "jsonpath={.metadata.uid}"))
-	gate, service := mayRule(t)
-	require.Equal(t, []string{"redis-master-0", "redis-master-0"}, []string{gate, service})
-}
-
 func TestRedisRecovery_TheAppendOnlyFileIsDamaged_IsNotWaitedForAndTheReplicaHasTheData(t *testing.T) {
 	fresh(t)
 	staff(t, automatic(t), estate.Crew{})
@@ -110,17 +85,4 @@ func TestRedisRecovery_TheAppendOnlyFileIsDamaged_IsNotWaitedForAndTheReplicaHas
 	require.Equal(t, "kept", redisCLI(t, "redis-replica-0", "GET", "lpr:1"))
 	awaitFollower(t, "redis-replica-0")
 	t.Logf("writes were taken again after %.1f s", got.RTO.Measured.Seconds())
-}
-
-func TestRedisRecovery_TheMasterIsCutOff_PromotesNothingWithoutProofAndLetsItStartAgain(t *testing.T) {
-	fresh(t)
-	staff(t, automatic(t), estate.Crew{})
-	awaitFollower(t, "redis-master-0")
-	do(t, "break", "cut", nodeOf(t, "redis-master-0"))
-	got, _ := recoverRedis(t)
-	require.Equal(t, report.RolledBack, got.Outcome, got.Summary)
-	require.Contains(t, got.Summary, workflows.GuardUnprovenFence)
-	gate, service := mayRule(t)
-	require.Equal(t, []string{"redis-master-0", "redis-master-0"}, []string{gate, service})
-	require.Contains(t, redisCLI(t, "redis-replica-0", "ROLE"), "slave")
 }
