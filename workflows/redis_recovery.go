@@ -31,6 +31,7 @@ type redisRecovery struct {
 	terms plan.RedisRecovery
 
 	now       redisState
+	forced    bool                // a person wants a new pod for a master that is well
 	hopeless  string              // why the master's pod does not come back, however long it is waited for
 	helped    string              // what made it well
 	old       kubernetes.Instance // the master that is replaced
@@ -136,6 +137,7 @@ func (r *redisRecovery) isSick(ctx workflow.Context) (runbook.Verdict, error) {
 	}
 	verdict := runbook.Verdict{Seen: r.now.String()}
 	if r.now.isWell() {
+		r.forced = r.run.Overridden(GuardHealthy)
 		verdict.Objections = []runbook.Objection{{Guard: GuardHealthy, Why: fmt.Sprintf("redis %s is well: %s", r.redis.Name, r.now), Unblock: "look at what uses it: fukkyu diagnose"}}
 		return verdict, nil
 	}
@@ -166,6 +168,8 @@ func (r *redisRecovery) letItComeBack(ctx workflow.Context) (string, error) {
 
 func (r *redisRecovery) replacingIsNoUse() string {
 	switch gone := r.now.machineGone(); {
+	case r.forced:
+		return ""
 	case r.now.isWell():
 		return r.serves()
 	case gone != "":
@@ -188,6 +192,7 @@ func (r *redisRecovery) mayReplace(workflow.Context) (runbook.Verdict, error) {
 
 func (r *redisRecovery) replacePods(ctx workflow.Context) (string, error) {
 	var gone []string
+	r.forced = false
 	for _, pod := range r.now.toReplace() {
 		if err := r.deletePod(ctx, pod); err != nil {
 			return "", err

@@ -198,6 +198,15 @@ func TestRedisRecovery_AWellRedis_IsRefused(t *testing.T) {
 	require.True(t, runbook.RefusedBy(err, workflows.GuardHealthy), "%v", err)
 }
 
+func TestRedisRecovery_AWellRedisAndOverridden_GetsANewPodAndNothingElse(t *testing.T) {
+	c := newCache(t)
+	c.serves("redis-master-0")
+	got, err := c.recover(workflows.RedisRecoveryRequest{Request: runbook.Request{Reason: "a leak", Overrides: []runbook.Override{{Guard: workflows.GuardHealthy, Reason: "a leak"}}}})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, []string{"take lease", "delete redis-master-0", "release lease "}, c.journal)
+}
+
 func TestRedisRecovery_ASecondMaster_IsMadeToStartAnew(t *testing.T) {
 	c := newCache(t)
 	c.serves("redis-master-0")

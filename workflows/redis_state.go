@@ -138,8 +138,8 @@ func (s redisState) machineGone() string {
 
 // toReplace are the pods of which new ones may help: the master's, or those of rivals of a master that is well.
 func (s redisState) toReplace() []kubernetes.Instance {
-	if len(s.masterTrouble()) == 0 {
-		return s.rivals()
+	if rivals := s.rivals(); len(s.masterTrouble()) == 0 && len(rivals) > 0 {
+		return rivals
 	}
 	if master, found := s.master(); found {
 		return []kubernetes.Instance{master}
