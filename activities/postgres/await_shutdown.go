@@ -41,7 +41,7 @@ func (a *Activities) AwaitShutdown(ctx context.Context, params AwaitShutdownPara
 		if err == nil {
 			last = watchForShutdown(ctx, conn, params)
 			hangUp(conn)
-		} else if ctx.Err() == nil {
+		} else if hasTime(ctx) {
 			last.Seen = fmt.Sprintf("%s cannot be asked: %s", params.Replica.Pod, brief(err))
 		}
 		if last.Proof != "" || pause(ctx) != nil {
@@ -57,7 +57,7 @@ func watchForShutdown(ctx context.Context, conn *pgx.Conn, params AwaitShutdownP
 		end, err := readEnd(ctx, conn)
 		switch {
 		case err != nil:
-			if last.Seen == "" || ctx.Err() == nil {
+			if last.Seen == "" || hasTime(ctx) {
 				last.Seen = fmt.Sprintf("%s cannot be asked: %s", params.Replica.Pod, brief(err))
 			}
 			return last

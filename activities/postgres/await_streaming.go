@@ -47,7 +47,7 @@ func (a *Activities) AwaitStreaming(ctx context.Context, params AwaitStreamingPa
 		switch {
 		case err == nil:
 			last = seen
-		case ctx.Err() == nil || last.Seen == "": // at the end of our patience the look before is worth more
+		case hasTime(ctx) || last.Seen == "": // at the end of our patience the look before is worth more
 			last.Streaming = nil
 			last.Seen = fmt.Sprintf("%s cannot be asked: %s", params.Primary.Pod, brief(err))
 		}

@@ -35,7 +35,7 @@ func (a *Activities) AwaitWritable(ctx context.Context, params AwaitWritablePara
 		if err == nil {
 			return AwaitWritableResult{Writable: true, Seen: params.Instance.Pod + " accepts writes"}, nil
 		}
-		if last.Seen == "" || ctx.Err() == nil {
+		if last.Seen == "" || hasTime(ctx) {
 			last.Seen = fmt.Sprintf("%s does not accept writes: %s", params.Instance.Pod, brief(err))
 		}
 		if pause(ctx) != nil {

@@ -96,7 +96,7 @@ func awaitWritable(ctx context.Context, conn *pgx.Conn, params PromoteParams) (P
 	for {
 		var recovering bool
 		err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && hasTime(ctx) {
 			return PromoteResult{}, unreachable("watch the promotion", params.Instance, err)
 		}
 		if err == nil && !recovering {

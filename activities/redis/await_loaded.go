@@ -26,7 +26,7 @@ func (a *Activities) AwaitRedisLoaded(ctx context.Context, params AwaitLoadedPar
 	result := AwaitLoadedResult{Seen: "no answer"}
 	for {
 		server := read(ctx, params.Instance)
-		if ctx.Err() == nil || server.Reached { // that our own patience ended says less than the look before
+		if hasTime(ctx) || server.Reached { // that our own patience ended says less than the look before
 			result = AwaitLoadedResult{Seen: server.unfit(), Server: server}
 		}
 		if result.Loaded = result.Seen == ""; result.Loaded || pause(ctx) != nil {

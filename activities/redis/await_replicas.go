@@ -27,7 +27,7 @@ func (a *Activities) AwaitRedisReplicas(ctx context.Context, params AwaitReplica
 	result := AwaitReplicasResult{Seen: "no answer"}
 	for {
 		server := read(ctx, params.Master)
-		if ctx.Err() == nil || server.Reached {
+		if hasTime(ctx) || server.Reached {
 			result = AwaitReplicasResult{Enough: server.Reached && server.Replicas >= params.AtLeast, Replicas: server.Replicas, Seen: server.Error}
 		}
 		if result.Enough || pause(ctx) != nil {

@@ -80,3 +80,9 @@ func pause(ctx context.Context) error {
 		return nil
 	}
 }
+
+// hasTime says that the time of a context is not over. A connection may notice its end a moment before the context does.
+func hasTime(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() == nil && (!limited || time.Now().Before(deadline))
+}

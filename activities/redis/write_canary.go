@@ -41,7 +41,7 @@ func (a *Activities) WriteRedisCanary(ctx context.Context, params WriteCanaryPar
 		if err == nil {
 			return WriteCanaryResult{At: at, Attempts: attempt}, nil
 		}
-		if ctx.Err() == nil || attempt == 1 { // that our own patience ended says less than the try before
+		if hasTime(ctx) || attempt == 1 { // that our own patience ended says less than the try before
 			said = brief(err)
 		}
 		if pause(ctx) != nil {
