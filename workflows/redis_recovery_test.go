@@ -23,13 +23,14 @@ type cache struct {
 	says     map[string]redis.Server
 	hopeless string
 	waited   func() // what happens while the master is waited for
+	silent   func() // what happens while its server says nothing
 	replaced func() // what happens when a pod is deleted
 }
 
 // newCache is one whose master died with its machine.
 func newCache(t *testing.T) *cache {
 	t.Helper()
-	c := &cache{estate: newBareEstate(t), waited: func() {}, replaced: func() {}}
+	c := &cache{estate: newBareEstate(t), waited: func() {}, silent: func() {}, replaced: func() {}}
 	c.kube = kubernetes.Estate{
 		Instances: []kubernetes.Instance{
 			{Pod: "redis-master-0", UID: "uid-m", StatefulSet: "redis-master", Node: "node-a1", IP: "10.0.0.1", Port: 6379, Ready: true, NodeReady: true},
@@ -87,6 +88,7 @@ func (c *cache) registerServers() {
 		return read, nil
 	})
 	handle(c.estate, "AwaitRedisLoaded", func(p redis.AwaitLoadedParams) (redis.AwaitLoadedResult, error) {
+		c.silent()
 		return redis.AwaitLoadedResult{Server: c.says[p.Instance.Pod]}, nil
 	})
 	handle(c.estate, "PromoteRedis", func(p redis.PromoteParams) (redis.PromoteResult, error) {
@@ -189,6 +191,28 @@ func TestRedisRecovery_TheMasterCannotReadItsData_IsNotReplacedInVain(t *testing
 	require.Equal(t, report.Skipped, got.Steps[3].State)
 	require.Contains(t, got.Steps[3].Result, "Bad file format")
 	require.Contains(t, c.journal, "promote redis-replica-0")
+}
+
+func TestRedisRecovery_ThePodOfAServerThatHasDiedIsStillCalledReady_IsWatchedAgain(t *testing.T) {
+	c := newCache(t)
+	c.alive()
+	c.silent = func() { c.hopeless, c.stopped = "container redis crashes: Bad file format", true }
+	got, err := c.recover(workflows.RedisRecoveryRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, report.Skipped, got.Steps[3].State)
+	require.Contains(t, got.Steps[3].Result, "Bad file format")
+}
+
+func TestRedisRecovery_TheServerIsBackBeforeItsPodIsReadyAgain_GetsNoNewPod(t *testing.T) {
+	c := newCache(t)
+	c.alive()
+	ready := func(is bool) { c.kube.Instances[0].Ready = is }
+	c.silent = func() { c.serves("redis-master-0"); ready(false); c.waited = func() { ready(true) } }
+	got, err := c.recover(workflows.RedisRecoveryRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, []string{"take lease", "release lease "}, c.journal)
 }
 
 func TestRedisRecovery_AWellRedis_IsRefused(t *testing.T) {

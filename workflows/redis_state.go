@@ -17,6 +17,14 @@ import (
 // redisTimeout is how long one server may take to say what it is. One that hangs is as sick as one that is gone.
 const redisTimeout = 2 * time.Second
 
+// firstSilence is how long a server of a Ready pod may say nothing before its pod is looked at again. A kubelet needs about a second to notice
+// that a container has ended, and another one to say so.
+const firstSilence = 3 * time.Second
+
+// changeWatchedAgain marks in a history recoveries of Redis that watch the master's pod again when its server is not well though it was Ready.
+// Those that began before it have waited for the server alone.
+const changeWatchedAgain = "redis-watched-again"
+
 // redisState is a Redis as it was seen: what Kubernetes knows of it, and what its servers say.
 type redisState struct {
 	estate  kubernetes.Estate
@@ -179,22 +187,8 @@ func (s redisState) successor(old, gate string) (best redis.Server, unfit []stri
 
 // settle waits until a remedy has worked, or is seen not to, and looks at Redis again.
 func (r *redisRecovery) settle(ctx workflow.Context, remedy string, gone ...string) (string, error) {
-	began := workflow.Now(ctx)
-	set, _ := kubernetes.SetOf(r.now.masterName())
-	target := kubernetes.WorkloadName{Namespace: r.place.Namespace, Region: r.place.Region, Kind: plan.StatefulSet, Name: set}
-	watched, err := begin(patiently(r.act(ctx, "watch "+target.String()), r.terms.Settle), kube.AwaitWorkload,
-		kubernetes.AwaitWorkloadParams{WorkloadName: target, Gone: gone, Patience: r.terms.Settle}).get(ctx)
-	if err != nil {
+	if err := r.await(ctx, gone); err != nil {
 		return "", err
-	}
-	r.hopeless = watched.Hopeless
-	if err := r.look(ctx); err != nil {
-		return "", err
-	}
-	if left := r.terms.Settle - workflow.Now(ctx).Sub(began); watched.Done && !r.now.isWell() && left > 0 { // a pod is Ready that loads, or hangs
-		if err := r.awaitLoaded(ctx, left); err != nil {
-			return "", err
-		}
 	}
 	switch {
 	case r.now.isWell():
@@ -208,13 +202,45 @@ func (r *redisRecovery) settle(ctx workflow.Context, remedy string, gone ...stri
 	}
 }
 
-func (r *redisRecovery) awaitLoaded(ctx workflow.Context, patience time.Duration) error {
-	master, found := r.now.master()
-	if !found {
-		return nil
+// await watches the pods of the master until they are Ready or seen to be hopeless, and then its server. A pod is called Ready for a moment
+// after its server has died: one that says nothing is waited for briefly at first, and then its pod is watched again.
+func (r *redisRecovery) await(ctx workflow.Context, gone []string) error {
+	end := workflow.Now(ctx).Add(r.terms.Settle)
+	for silence := firstSilence; ; silence *= 2 {
+		ready, err := r.awaitPods(ctx, end.Sub(workflow.Now(ctx)), gone)
+		if err != nil {
+			return err
+		}
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+		master, found := r.now.master()
+		left := end.Sub(workflow.Now(ctx))
+		if !ready || !found || left <= 0 || r.now.isWell() {
+			return nil
+		}
+		err = r.awaitLoaded(ctx, master, left, silence) // a pod is Ready that loads, or hangs, or has just died
+		if err != nil || r.now.isWell() || silence >= left || !workflow.Now(ctx).Before(end) {
+			return err
+		}
+		if workflow.GetVersion(ctx, changeWatchedAgain, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			return nil
+		}
 	}
+}
+
+func (r *redisRecovery) awaitPods(ctx workflow.Context, patience time.Duration, gone []string) (ready bool, err error) {
+	set, _ := kubernetes.SetOf(r.now.masterName())
+	target := kubernetes.WorkloadName{Namespace: r.place.Namespace, Region: r.place.Region, Kind: plan.StatefulSet, Name: set}
+	watched, err := begin(patiently(r.act(ctx, "watch "+target.String()), patience), kube.AwaitWorkload,
+		kubernetes.AwaitWorkloadParams{WorkloadName: target, Gone: gone, Patience: patience}).get(ctx)
+	r.hopeless = watched.Hopeless
+	return watched.Done, err
+}
+
+func (r *redisRecovery) awaitLoaded(ctx workflow.Context, master kubernetes.Instance, patience, silence time.Duration) error {
 	_, err := begin(patiently(r.act(ctx, "wait for "+master.Pod+" to load its data"), patience), caches.AwaitRedisLoaded,
-		redis.AwaitLoadedParams{Instance: redisAddress(master), Patience: patience}).get(ctx)
+		redis.AwaitLoadedParams{Instance: redisAddress(master), Patience: patience, Silence: silence}).get(ctx)
 	if err != nil {
 		return err
 	}

@@ -91,10 +91,18 @@ func (s *survey) except(names map[string]bool) []*corev1.Node {
 }
 
 // staysWithNode says that a pod is part of its node, or already over: an evacuation has nothing to do with it.
-func staysWithNode(pod *corev1.Pod) bool {
+func staysWithNode(pod *corev1.Pod) bool { return partOfNode(pod) || isOver(pod) }
+
+// partOfNode says that a pod would come back on its node at once.
+func partOfNode(pod *corev1.Pod) bool {
 	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	owner := metav1.GetControllerOf(pod)
-	return mirror || owner != nil && owner.Kind == "DaemonSet" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return mirror || owner != nil && owner.Kind == "DaemonSet"
+}
+
+// isOver says that the containers of a pod have ended for good. Its volumes may still be in use.
+func isOver(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 // cannotMove says why a pod would not run on any of the other nodes; empty: it would, where there is room.

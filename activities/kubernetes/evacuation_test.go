@@ -245,6 +245,22 @@ func TestEvictPods_ABudgetBlocks_SaysWhichAndWhatItAllowsAndGoesOnLater(t *testi
 	require.True(t, result.Done)
 }
 
+func TestEvictPods_AnEvictedPodWhoseContainersHaveEnded_IsWaitedForUntilItIsGone(t *testing.T) {
+	ended, finished := aPod("web-1", "c1", "ReplicaSet"), aPod("job-1", "c1", "Job")
+	ended.DeletionTimestamp, ended.Finalizers = &metav1.Time{Time: time.Now()}, []string{"test/kept"}
+	ended.Status.Phase, finished.Status.Phase = corev1.PodSucceeded, corev1.PodSucceeded
+	a, client := newOne(aNode("c1", "c", "8"), aNode("a1", "a", "8"), ended, finished)
+	params := EvictPodsParams{Node: "c1", Patience: 50 * time.Millisecond}
+	result, err := a.EvictPods(t.Context(), params)
+	require.NoError(t, err)
+	require.False(t, result.Done)
+	require.Equal(t, "node c1: still ending: shodo/web-1", result.Seen("c1"))
+	require.NoError(t, client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "shodo", "web-1"))
+	result, err = a.EvictPods(t.Context(), params)
+	require.NoError(t, err)
+	require.True(t, result.Done, "a Job that has finished stays")
+}
+
 func TestEvictPods_PermissionIsMissing_SaysWhichVerbOnWhat(t *testing.T) {
 	a, client := newOne(aNode("c1", "c", "8"), aNode("a1", "a", "8"), aPod("web-1", "c1", "ReplicaSet"))
 	client.PrependReactor("create", "pods", func(core.Action) (bool, runtime.Object, error) {

@@ -100,7 +100,8 @@ func (s *survey) evict(ctx context.Context, client kubernetes.Interface, params 
 	others := s.except(inside)
 	for i := range s.pods {
 		pod := &s.pods[i]
-		if pod.Spec.NodeName != params.Node || staysWithNode(pod) {
+		finished := isOver(pod) && pod.DeletionTimestamp == nil // one that was evicted is gone only when its node has let go of its volumes
+		if pod.Spec.NodeName != params.Node || partOfNode(pod) || finished {
 			continue
 		}
 		name := pod.Namespace + "/" + pod.Name

@@ -86,6 +86,16 @@ func TestAwaitLoaded_OfAServerThatDoesNotAnswer_SaysSo(t *testing.T) {
 	require.Contains(t, awaited.Seen, "connection refused")
 }
 
+func TestAwaitLoaded_OfAServerThatSaysNothing_LeavesItsPatience(t *testing.T) {
+	began := time.Now()
+	awaited, err := redis.New().AwaitRedisLoaded(t.Context(), redis.AwaitLoadedParams{
+		Instance: redis.Instance{Pod: "gone", Host: redistest.Host, Port: 1}, Patience: time.Hour, Silence: 200 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.False(t, awaited.Loaded)
+	require.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond)
+}
+
 func TestAwaitReplicas_OneFollows_IsEnoughForOneAndNotForTwo(t *testing.T) {
 	master, server := started(t, "redis-master-0")
 	started(t, "redis-replica-0", server.Of()...)
