@@ -17,9 +17,9 @@ import (
 // redisTimeout is how long one server may take to say what it is. One that hangs is as sick as one that is gone.
 const redisTimeout = 2 * time.Second
 
-// firstSilence is how long a server of a Ready pod may say nothing before its pod is looked at again. A kubelet needs about a second to notice
-// that a container has ended, and another one to say so.
-const firstSilence = 3 * time.Second
+// firstSilence is how long a server of a Ready pod may say nothing before its pod is looked at again; each further time it is twice as long.
+// A kubelet needs about a second to notice that a container has ended.
+const firstSilence = time.Second
 
 // changeWatchedAgain marks in a history recoveries of Redis that watch the master's pod again when its server is not well though it was Ready.
 // Those that began before it have waited for the server alone.
