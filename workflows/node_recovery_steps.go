@@ -83,33 +83,15 @@ func (n *nodeRecovery) describeLoss(ctx workflow.Context) (runbook.Verdict, erro
 	return runbook.Verdict{Seen: n.loss(), Facts: facts}, nil
 }
 
-// noPrimaryIsLost refuses to free the pod of a database's primary, or of a Redis master that a replica could replace: their own runbooks seek
-// the proof that it is stopped on the machine that it is on, and a pod that is freed is on none.
+// noPrimaryIsLost refuses to free the pod of a database's primary, or of a Redis master that a replica could replace.
 func (n *nodeRecovery) noPrimaryIsLost(ctx workflow.Context) (runbook.Verdict, error) {
 	verdict, err := n.primariesAreElsewhere(ctx)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
-	for _, server := range n.run.Plan.Redis {
-		if server.Region != n.region || len(server.Replicas) == 0 {
-			continue
-		}
-		estate, err := begin(n.do(ctx, "where is the master of "+server.Name+"?"), kube.ReadRedis, kubernetes.ReadRedisParams{
-			Namespace: n.run.Plan.Namespace, Redis: server,
-		}).get(ctx)
-		if err != nil {
-			return runbook.Verdict{}, err
-		}
-		master, _ := redisState{estate: estate, home: server.Master}.master()
-		if n.includes(master.Node) {
-			verdict.Objections = append(verdict.Objections, runbook.Objection{
-				Guard:   GuardPrimaryInZone,
-				Why:     fmt.Sprintf("the master of redis %s, %s, was on node %s, which is lost", server.Name, master.Pod, master.Node),
-				Unblock: fmt.Sprintf("replace it first: fukkyu run %s --redis %s", RedisLoss.Name, server.Name),
-			})
-		}
-	}
-	return verdict, nil
+	masters, err := n.mastersInTheWay(ctx)
+	verdict.Objections = append(verdict.Objections, masters...)
+	return verdict, err
 }
 
 // loss is what was found, in a sentence.

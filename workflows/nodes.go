@@ -15,7 +15,7 @@ import (
 // The guards of a run that takes nodes away, or has lost them, and that a person may override.
 const (
 	GuardCapacity      = "capacity"        // what is in the zone has no room elsewhere
-	GuardPrimaryInZone = "primary-in-zone" // a database would lose its primary
+	GuardPrimaryInZone = "primary-in-zone" // a database would lose its primary, or a Redis its master
 )
 
 // nodes is what a run knows of a zone, or of one node, whose pods are to run elsewhere.
@@ -173,6 +173,45 @@ func (n *nodes) primariesAreElsewhere(ctx workflow.Context) (runbook.Verdict, er
 		verdict.Objections = append(verdict.Objections, objection)
 	}
 	return verdict, nil
+}
+
+// mastersInTheWay are objections to taking a Redis its master. One that is lost is replaced by its own runbook, which seeks the proof that it is
+// stopped on the machine that it is on: a pod that is freed is on none. One that runs would start elsewhere, and nobody knows with what data.
+func (n *nodes) mastersInTheWay(ctx workflow.Context) ([]runbook.Objection, error) {
+	var objections []runbook.Objection
+	for _, server := range n.run.Plan.Redis {
+		if server.Region != n.region || n.lost && len(server.Replicas) == 0 {
+			continue
+		}
+		estate, err := begin(n.do(ctx, "where is the master of "+server.Name+"?"), kube.ReadRedis, kubernetes.ReadRedisParams{
+			Namespace: n.run.Plan.Namespace, Redis: server,
+		}).get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		master, _ := redisState{estate: estate, home: server.Master}.master()
+		switch {
+		case !n.includes(master.Node):
+		case (n.lost || !master.NodeReady) && len(server.Replicas) > 0:
+			objections = append(objections, runbook.Objection{
+				Guard:   GuardPrimaryInZone,
+				Why:     fmt.Sprintf("the master of redis %s, %s, was on node %s, which is lost", server.Name, master.Pod, master.Node),
+				Unblock: fmt.Sprintf("replace it first: fukkyu run %s --redis %s", RedisLoss.Name, server.Name),
+			})
+		case n.moves(master.Pod) && master.NodeReady:
+			objections = append(objections, runbook.Objection{
+				Guard:   GuardPrimaryInZone,
+				Why:     fmt.Sprintf("the master of redis %s, %s, runs on node %s and would start on another one, which may not have its data", server.Name, master.Pod, master.Node),
+				Unblock: "override this when its data is on a volume that goes with it, or may be lost",
+			})
+		}
+	}
+	return objections, nil
+}
+
+// moves says whether a pod of the plan is to run elsewhere.
+func (n *nodes) moves(pod string) bool {
+	return slices.ContainsFunc(n.found.Moving, func(m kubernetes.ZonePod) bool { return m.Namespace == n.run.Plan.Namespace && m.Pod == pod })
 }
 
 // owners are those of controllers that are to be seen elsewhere. A StatefulSet makes no new pod before the old one is gone for certain, so

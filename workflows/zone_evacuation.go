@@ -69,7 +69,7 @@ func (z *zoneEvacuation) runbook() runbook.Runbook {
 			},
 			{
 				Name: "See that no database has its primary there", Budget: quickBudget,
-				Guard: z.primariesAreElsewhere,
+				Guard: z.nobodyLosesItsPrimary,
 			},
 			{
 				Name: "Cordon the nodes", Budget: quickBudget,
@@ -124,6 +124,21 @@ func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 		}}
 	}
 	return verdict, nil
+}
+
+// changeMasterGuard marks in a history evacuations that leave no Redis without its master.
+const changeMasterGuard = "redis-master-in-zone"
+
+// nobodyLosesItsPrimary refuses to take a database its primary, or a Redis its master.
+func (z *zoneEvacuation) nobodyLosesItsPrimary(ctx workflow.Context) (runbook.Verdict, error) {
+	verdict, err := z.primariesAreElsewhere(ctx)
+	if err != nil || workflow.GetVersion(ctx, changeMasterGuard, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return verdict, err
+	}
+	masters, err := z.mastersInTheWay(ctx)
+	verdict.Seen = "no database or Redis has its primary there"
+	verdict.Objections = append(verdict.Objections, masters...)
+	return verdict, err
 }
 
 // mayCordon shows what will happen, for whoever has to agree.

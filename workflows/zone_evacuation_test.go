@@ -18,6 +18,7 @@ import (
 type evacuation struct {
 	*estate
 	zone     kubernetes.Zone
+	redis    kubernetes.Estate
 	holders  map[string]string // who cordoned a node
 	blocked  []kubernetes.Blocked
 	waits    []kubernetes.Owner // what AwaitReplaced was asked for
@@ -40,6 +41,7 @@ func newEvacuation(t *testing.T) *evacuation {
 		Staying: []kubernetes.ZonePod{{Namespace: "shodo", Pod: "postgres-replica-0", Why: "its volume is on no other node"}},
 		Owners:  []kubernetes.Owner{{Namespace: "shodo", Kind: "ReplicaSet", Name: "web", UID: "w", Elsewhere: 2}, {Namespace: "shodo", Kind: "StatefulSet", Name: "store", UID: "s", Elsewhere: 1}},
 	}
+	e.redis = kubernetes.Estate{Instances: []kubernetes.Instance{{Pod: "redis-master-0", Node: "node-a2", NodeReady: true}}, ServicePod: "redis-master-0"}
 	e.registerZone()
 	return e
 }
@@ -55,6 +57,7 @@ func (e *evacuation) registerZone() {
 		}
 		return found, nil
 	})
+	handle(e.estate, "ReadRedis", func(kubernetes.ReadRedisParams) (kubernetes.Estate, error) { return e.redis, nil })
 	handle(e.estate, "Cordon", func(p kubernetes.CordonParams) (kubernetes.CordonResult, error) {
 		if e.holders[p.Node] == "" {
 			e.holders[p.Node] = p.Holder
@@ -191,6 +194,13 @@ func TestZoneEvacuation_WhatCannotBeEvacuated_IsRefusedAndNothingIsChanged(t *te
 		"was on node node-c2, which is lost; replace it first: fukkyu run database-failover --database shodo": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
 			e.found.Instances[0].Node = "node-c2"
 		},
+		"the master of redis redis, redis-master-0, runs on node node-c1 and would start on another one, which may not have its data; override this": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
+			e.redis.Instances[0].Node = "node-c1"
+			e.zone.Moving = append(e.zone.Moving, kubernetes.ZonePod{Namespace: "shodo", Pod: "redis-master-0", Node: "node-c1"})
+		},
+		"was on node node-c2, which is lost; replace it first: fukkyu run redis-recovery --redis redis": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
+			e.redis.Instances[0].Node, e.redis.Instances[0].NodeReady = "node-c2", false
+		},
 		"1 of 2 pods have no room elsewhere: shodo/web-1 (too large); missing: 2 cores, 1Gi memory, 1 pods": func(e *evacuation, _ *workflows.ZoneEvacuationRequest) {
 			e.zone.NoRoom = []kubernetes.NoRoom{{Namespace: "shodo", Pod: "web-1", Why: "too large"}}
 			e.zone.Short = kubernetes.Room{MilliCPU: 2000, Memory: 1 << 30, Pods: 1}
@@ -205,6 +215,14 @@ func TestZoneEvacuation_WhatCannotBeEvacuated_IsRefusedAndNothingIsChanged(t *te
 			require.Empty(t, slices.DeleteFunc(e.journal, func(w string) bool { return w == "take lease" || w == "release lease " }))
 		})
 	}
+}
+
+func TestZoneEvacuation_TheMasterOfARedisCannotMove_StaysAndNobodyObjects(t *testing.T) {
+	e := newEvacuation(t)
+	e.redis.Instances[0].Node = "node-c1"
+	got, err := e.evacuate(zoneC)
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
 }
 
 func TestZoneEvacuation_GuardsOverridden_GoesOn(t *testing.T) {
