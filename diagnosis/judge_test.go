@@ -122,7 +122,11 @@ func TestJudge_SeededSituations_NamesScenarioAndCommand(t *testing.T) {
 		{"the primary hangs", func(d *diagnosis.Diagnosis) {
 			primary := &d.Databases[0].Instances[0]
 			primary.Answers, primary.Said = false, "no answer in time"
-		}, diagnosis.StateBroken, "database-failover", failover, []string{"hangs on node node-a1"}},
+		}, diagnosis.StateBroken, "database-failover", failover, []string{"does not serve on node node-a1", "no answer in time"}},
+		{"the primary turns everybody away", func(d *diagnosis.Diagnosis) {
+			primary := &d.Databases[0].Instances[0]
+			primary.Answers, primary.Said = false, "could not write lock file: No space left on device"
+		}, diagnosis.StateBroken, "database-failover", failover, []string{"does not serve on node node-a1", "No space left on device"}},
 		{"a replica is down", func(d *diagnosis.Diagnosis) {
 			replica := &d.Databases[0].Instances[1]
 			replica.PodReady, replica.Answers, replica.Said = false, false, "connection refused"

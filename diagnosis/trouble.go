@@ -85,7 +85,7 @@ func (v view) primaryTrouble(database Database) databaseTrouble {
 	case !primary.Answers && !primary.PodReady:
 		return databaseTrouble{primary: fmt.Sprintf("its primary %s is not ready on node %s, which is: %s", primary.Pod, primary.Node, primary.Said), pod: true}
 	case !primary.Answers:
-		return databaseTrouble{primary: fmt.Sprintf("its primary %s hangs on node %s, though Kubernetes takes it to be ready: %s", primary.Pod, primary.Node, primary.Said)}
+		return databaseTrouble{primary: fmt.Sprintf("its primary %s does not serve on node %s, though Kubernetes takes it to be ready: %s", primary.Pod, primary.Node, primary.Said)}
 	case primary.Replica:
 		return databaseTrouble{primary: fmt.Sprintf("the role object names %s, which is a replica", primary.Pod)}
 	case database.Service != "" && database.Service != database.Primary:
