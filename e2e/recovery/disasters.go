@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +16,8 @@ import (
 // disaster is what is broken, and the command that answers it.
 type disaster struct {
 	name, heading string
-	large         bool // the estate has synthetic services, and they are what is recovered
+	large         bool          // the estate has synthetic services, and they are what is recovered
+	startsIn      time.Duration // how long each of those takes until it listens
 	// faults are commands of the lab; SERVICES stands for all that are recovered, FIFTHS for every fifth, OTHERS for those between.
 	faults []string
 	// command is what a person types, without who and why.
@@ -39,6 +39,10 @@ var disasters = []disaster{
 	},
 	{
 		name: "large", heading: "every service of a large estate answers 500 until it is restarted; four tiers", large: true,
+		faults: []string{"break errors SERVICES"}, command: []string{"run", workflows.Outage.Name},
+	},
+	{
+		name: "large-slow", heading: "the same, of services that take 5 s to start, as those do that load a model or fill a cache first", large: true, startsIn: 5 * time.Second,
 		faults: []string{"break errors SERVICES"}, command: []string{"run", workflows.Outage.Name},
 	},
 	{
@@ -71,7 +75,7 @@ func setUp(ctx context.Context, e estate.Estate, d disaster, count int) (*scene,
 	site := filepath.Join(e.Dir, "site.yaml")
 	var err error
 	if d.large {
-		if e, site, err = enlarge(ctx, e, count); err != nil {
+		if e, site, err = enlarge(ctx, e, count, d.startsIn); err != nil {
 			return nil, err
 		}
 	}
@@ -91,8 +95,8 @@ func setUp(ctx context.Context, e estate.Estate, d disaster, count int) (*scene,
 }
 
 // enlarge adds synthetic services to the estate, to its plan and to the worker's site.
-func enlarge(ctx context.Context, e estate.Estate, count int) (estate.Estate, string, error) {
-	if err := e.Each(ctx, "synthetic up --services "+strconv.Itoa(count)); err != nil {
+func enlarge(ctx context.Context, e estate.Estate, count int, startsIn time.Duration) (estate.Estate, string, error) {
+	if err := e.Each(ctx, fmt.Sprintf("synthetic up --services %d --starts-in %s", count, startsIn)); err != nil {
 		return e, "", err
 	}
 	files := map[string]string{}

@@ -23,22 +23,27 @@ func newSynthetic(s *session) *cobra.Command {
 
 func newSyntheticUp(s *session) *cobra.Command {
 	var count int
-	up := &cobra.Command{Use: "up", Short: "Make them, and wait until all are Ready", Example: "  lab synthetic up --services 60", Args: cobra.NoArgs,
+	var startsIn time.Duration
+	up := &cobra.Command{Use: "up", Short: "Make them, and wait until all are Ready", Example: "  lab synthetic up --services 60 --starts-in 5s", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if count < 1 || count > estate.MostSynthetic {
+			switch {
+			case count < 1 || count > estate.MostSynthetic:
 				return wrongUsage{fmt.Errorf("%d services: want 1 to %d", count, estate.MostSynthetic)}
+			case startsIn < 0:
+				return wrongUsage{fmt.Errorf("--starts-in %s: want no less than 0s", startsIn)}
 			}
 			estates, err := s.livingEstates()
 			if err != nil {
 				return err
 			}
 			begun := time.Now()
-			if err := estates[0].AddSynthetic(cmd.Context(), count); err != nil {
+			if err := estates[0].AddSynthetic(cmd.Context(), count, startsIn); err != nil {
 				return err
 			}
 			return done(cmd, "%d synthetic services are Ready after %.1f s", count, time.Since(begun).Seconds())
 		}}
 	up.Flags().IntVar(&count, "services", 60, "how many")
+	up.Flags().DurationVar(&startsIn, "starts-in", 0, "how long each takes until it listens, as one does that loads a model first")
 	return up
 }
 

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/image"
 	"github.com/shodo-ecosystem/fukkyu/lab/topology"
@@ -36,10 +37,11 @@ type Service struct {
 	Name      string
 	Program   string // of the shodo binary
 	Replicas  int
-	Readiness string // path of its readiness probe
-	NodePort  int    // on every node
-	Port      int    // on the balancer; a synthetic service has none of its own
-	Tier      int    // of a synthetic service
+	Readiness string        // path of its readiness probe
+	NodePort  int           // on every node
+	Port      int           // on the balancer; a synthetic service has none of its own
+	Tier      int           // of a synthetic service
+	StartsIn  time.Duration // how long it takes until it listens
 }
 
 // Services lists them. The backend is ready while it lives: without its database it must still say so to its customers.

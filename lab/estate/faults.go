@@ -19,6 +19,9 @@ import (
 // sickVariable tells the program of a service to be sick.
 const sickVariable = "SHODO_SICK"
 
+// startVariable tells the program of a service how long to take until it listens.
+const startVariable = "SHODO_STARTS_IN"
+
 // missingImage is one that no machine has and that cannot be pulled.
 const missingImage = "lab.local/shodo:missing"
 
@@ -209,7 +212,22 @@ func (d deployment) service() (Service, bool) {
 			return service, true
 		}
 	}
-	return SyntheticService(d.Metadata.Name)
+	service, known := SyntheticService(d.Metadata.Name)
+	service.StartsIn = d.startsIn()
+	return service, known
+}
+
+// startsIn is how long the lab lets the program take until it listens.
+func (d deployment) startsIn() time.Duration {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for _, variable := range c.Env {
+			if variable.Name == startVariable {
+				takes, _ := time.ParseDuration(variable.Value) // somebody else's value is none of ours
+				return takes
+			}
+		}
+	}
+	return 0
 }
 
 // faults says how the Deployment differs from what was applied.

@@ -3,8 +3,10 @@ package estate
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/shodo-ecosystem/fukkyu/lab/image"
 )
@@ -33,6 +35,23 @@ func TestDeployment_Faults_AreWhatDiffersFromWhatWasApplied(t *testing.T) {
 	paused := read(t, `{"image": "`+image.Shodo+`", "args": ["frontend"]}`)
 	paused.Spec.Paused = true
 	require.Equal(t, []string{"paused"}, paused.faults(Services()[1]))
+}
+
+// A synthetic service that is mended takes as long to start as before.
+func TestDeployment_ThatTakesItsTimeToStart_IsKnownToDoSo(t *testing.T) {
+	services := Synthetic(1)
+	services[0].StartsIn = 5 * time.Second
+	text, err := render("deployments.yaml", values{Services: services, Instances: []instance{{}}})
+	require.NoError(t, err)
+	var d deployment
+	object := struct{ Metadata, Spec any }{}
+	require.NoError(t, yaml.Unmarshal(text, &object))
+	text, err = json.Marshal(object)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &d))
+	found, known := d.service()
+	require.True(t, known)
+	require.Equal(t, services[0], found)
 }
 
 func TestDeployment_ThatTheLabDidNotMake_IsNobodysService(t *testing.T) {

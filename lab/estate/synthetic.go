@@ -50,8 +50,8 @@ func SyntheticService(name string) (Service, bool) {
 	return service, service.Name == name && tier >= 1 && tier <= syntheticTiers && number >= 1 && number <= MostSynthetic
 }
 
-// AddSynthetic makes the synthetic services be so many, and returns when all are Ready.
-func (e Estate) AddSynthetic(ctx context.Context, count int) error {
+// AddSynthetic makes the synthetic services be so many, each of which takes startsIn until it listens, and returns when all are Ready.
+func (e Estate) AddSynthetic(ctx context.Context, count int, startsIn time.Duration) error {
 	there, err := e.syntheticServices(ctx)
 	if err != nil {
 		return err
@@ -61,7 +61,11 @@ func (e Estate) AddSynthetic(ctx context.Context, count int) error {
 			return err
 		}
 	}
-	v, err := e.values(Synthetic(count))
+	services := Synthetic(count)
+	for i := range services {
+		services[i].StartsIn = startsIn
+	}
+	v, err := e.values(services)
 	if err != nil {
 		return err
 	}

@@ -4,13 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"net/http"
+	"os"
 	"time"
 )
 
 // listenAddress is the same for every service: each has a network of its own.
 const listenAddress = ":8080"
+
+// startVariable has how long a service takes until it listens, as one does that loads a model or fills a cache first.
+const startVariable = "SHODO_STARTS_IN"
 
 // serve answers until ctx ends, or crashes where the environment wants that.
 func serve(ctx context.Context, handler http.Handler) error {
@@ -19,6 +24,9 @@ func serve(ctx context.Context, handler http.Handler) error {
 		return err
 	}
 	patient.listen(ctx)
+	if err := start(ctx, os.Getenv(startVariable)); err != nil {
+		return err
+	}
 	server := &http.Server{Addr: listenAddress, Handler: patient, ReadHeaderTimeout: time.Second}
 	go func() {
 		<-ctx.Done()
@@ -27,6 +35,24 @@ func serve(ctx context.Context, handler http.Handler) error {
 	log.Printf("serves on %s", listenAddress)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
+	}
+	return nil
+}
+
+// start takes as long as the environment wants. A service that is asked to stop meanwhile stops as it would later.
+func start(ctx context.Context, takes string) error {
+	if takes == "" {
+		return nil
+	}
+	wanted, err := time.ParseDuration(takes)
+	if err != nil {
+		return fmt.Errorf("%s: %w", startVariable, err)
+	}
+	timer := time.NewTimer(wanted)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 	return nil
 }
