@@ -32,14 +32,9 @@ func (r *Run) ForChild() Request {
 	}
 }
 
-// changeChildStops marks in a history a run that ends with a failed step, because another run began it.
-const changeChildStops = "child-stops"
-
 // failsToItsParent says that a failed step ends the run, with the estate as it was found, rather than wait for a person: the run that began
 // this one names what is not recovered and goes on with the rest.
-func (r *Run) failsToItsParent(ctx workflow.Context) bool {
-	return r.Request.DecidedBy != "" && workflow.GetVersion(ctx, changeChildStops, workflow.DefaultVersion, 1) != workflow.DefaultVersion
-}
+func (r *Run) failsToItsParent() bool { return r.Request.DecidedBy != "" }
 
 // RefusedBy says whether err, however wrapped, is the refusal of a guard of that name, and of no other.
 func RefusedBy(err error, guard string) bool {

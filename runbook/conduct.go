@@ -142,7 +142,7 @@ func (r *Run) perform(ctx workflow.Context, step *Step) error {
 			r.complete(ctx, state, result)
 			return nil
 		}
-		if r.mustStop(ctx, err) || !r.past && (step.UndoOnFailure || r.failsToItsParent(ctx)) {
+		if r.mustStop(ctx, err) || !r.past && (step.UndoOnFailure || r.failsToItsParent()) {
 			shown.State, shown.Finished, shown.Result = report.Failed, workflow.Now(ctx), plain(err)
 			r.measureStep(ctx, shown)
 			return err

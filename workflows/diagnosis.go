@@ -54,8 +54,17 @@ func diagnoseRegion(ctx workflow.Context, p plan.Plan, region string) (diagnosis
 	return begin(act, diagnosing.Diagnose, diagnose.Params{Plan: p, Region: region, ID: id}).get(ctx)
 }
 
-// diagnoseAll looks at every region in which the plan has something, all at the same time.
-func diagnoseAll(ctx workflow.Context, p plan.Plan) ([]diagnosis.Diagnosis, error) {
+// glanceAt looks at who is sick in a region, and not why: for a run that has had its diagnosis, and looks again and again. It leaves no bundle.
+func glanceAt(ctx workflow.Context, p plan.Plan, region string) (diagnosis.Diagnosis, error) {
+	act := runbook.Within(runbook.Act(ctx, runbook.RegionQueue(region), "glance at "+region), diagnosisPatience)
+	return begin(act, diagnosing.Diagnose, diagnose.Params{Plan: p, Region: region, Glance: true}).get(ctx)
+}
+
+// lookAt is one of the two ways to look at a region.
+type lookAt func(ctx workflow.Context, p plan.Plan, region string) (diagnosis.Diagnosis, error)
+
+// everywhere looks at every region in which the plan has something, all at the same time.
+func everywhere(ctx workflow.Context, p plan.Plan, look lookAt) ([]diagnosis.Diagnosis, error) {
 	var regions []string
 	for _, database := range p.Databases {
 		regions = append(regions, database.Region)
@@ -71,7 +80,7 @@ func diagnoseAll(ctx workflow.Context, p plan.Plan) ([]diagnosis.Diagnosis, erro
 		under.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer under.Done()
-			seen[i], errs[i] = diagnoseRegion(ctx, p, region)
+			seen[i], errs[i] = look(ctx, p, region)
 		})
 	}
 	under.Wait(ctx)

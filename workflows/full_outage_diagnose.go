@@ -20,7 +20,7 @@ const diagnosisBudget = 15 * time.Second
 
 // diagnose looks at every region, and refuses to recover what is well.
 func (o *fullOutage) diagnose(ctx workflow.Context) (runbook.Verdict, error) {
-	sick, paragraphs, err := o.diagnoseAll(ctx)
+	sick, paragraphs, err := o.lookEverywhere(ctx, diagnoseRegion)
 	if err != nil {
 		return runbook.Verdict{}, err
 	}
@@ -105,13 +105,18 @@ func (o *fullOutage) patients(ctx workflow.Context) (map[string]diagnosis.Patien
 	if o.sick != nil && workflow.Now(ctx).Sub(o.diagnosed) < stillTrue {
 		return o.sick, nil
 	}
-	sick, _, err := o.diagnoseAll(ctx)
+	return o.lookAgain(ctx)
+}
+
+// lookAgain sees who is not well now: why they are not was asked by the diagnosis.
+func (o *fullOutage) lookAgain(ctx workflow.Context) (map[string]diagnosis.Patient, error) {
+	sick, _, err := o.lookEverywhere(ctx, glanceAt)
 	return sick, err
 }
 
-// diagnoseAll looks at every region: what is not well, and what that means in a paragraph for each.
-func (o *fullOutage) diagnoseAll(ctx workflow.Context) (map[string]diagnosis.Patient, string, error) {
-	seen, err := diagnoseAll(ctx, o.run.Plan)
+// lookEverywhere looks at every region: what is not well, and what that means in a paragraph for each.
+func (o *fullOutage) lookEverywhere(ctx workflow.Context, look lookAt) (map[string]diagnosis.Patient, string, error) {
+	seen, err := everywhere(ctx, o.run.Plan, look)
 	if err != nil {
 		return nil, "", err
 	}
@@ -151,7 +156,7 @@ func (o *fullOutage) unwellOf(ctx workflow.Context, services []plan.Service) (ma
 
 // canSee waits until everything can be seen: what nobody could look at is not well.
 func (o *fullOutage) canSee(ctx workflow.Context) (runbook.Verdict, error) {
-	_, seen, err := o.diagnoseAll(ctx)
+	_, seen, err := o.lookEverywhere(ctx, glanceAt)
 	return runbook.Verdict{Seen: seen, Waiting: o.blind}, err
 }
 
@@ -171,7 +176,7 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 	if err := o.awaitAll(ctx); err != nil {
 		return "", err
 	}
-	still, _, err := o.diagnoseAll(ctx)
+	still, err := o.lookAgain(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -197,7 +202,7 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 
 // awaitAll watches the services that miss pods and are not given up, all at the same time, until each is whole and answers.
 func (o *fullOutage) awaitAll(ctx workflow.Context) error {
-	still, _, err := o.diagnoseAll(ctx)
+	still, err := o.lookAgain(ctx)
 	if err != nil || len(still) == len(o.broken) {
 		return err
 	}

@@ -13,7 +13,6 @@ type member struct {
 	flag     string                    // that names it on the command line
 	request  func(runbook.Request) any // of its runbook
 	service  *plan.Service             // nil for anything else
-	redis    *plan.Redis               // nil for anything else
 }
 
 func databaseMember(database plan.Database) member {
@@ -23,7 +22,7 @@ func databaseMember(database plan.Database) member {
 }
 
 func redisMember(redis plan.Redis) member {
-	return member{name: redis.Name, scenario: RedisLoss, flag: "redis", redis: &redis, request: func(asked runbook.Request) any {
+	return member{name: redis.Name, scenario: RedisLoss, flag: "redis", request: func(asked runbook.Request) any {
 		return RedisRecoveryRequest{Request: asked, Redis: redis.Name}
 	}}
 }

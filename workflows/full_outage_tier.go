@@ -143,9 +143,6 @@ func (w *tierWork) recoverOne(ctx workflow.Context, sick finding) string {
 	if needs := w.unwell(m); len(needs) > 0 && !w.request.Guided {
 		return fmt.Sprintf("%s; it needs %s, which is not well", sick.why, strings.Join(needs, ", "))
 	}
-	if m.redis != nil && workflow.GetVersion(ctx, changeRedisRunbook, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return w.bringBack(ctx, *m.redis)
-	}
 	began := workflow.Now(ctx)
 	id := m.scenario.ID(w.run.Plan.Name, m.name, w.run.Request.Mode)
 	begun := runbook.Child(ctx, id, fmt.Sprintf("%s, begun by %s", m.name, w.run.Holder()))

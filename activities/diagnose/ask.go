@@ -21,6 +21,7 @@ type look struct {
 	client     kubernetes.Interface
 	plan       plan.Plan
 	region     string
+	glance     bool
 	logs       []podLog
 
 	mutex sync.Mutex // of what any asker may add to: Unanswered and LeftOut

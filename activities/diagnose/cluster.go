@@ -77,7 +77,7 @@ func (l *look) list(ctx context.Context) objects {
 				found.pods = list.Items
 			}
 		},
-		func() {
+		l.unlessGlancing(func() {
 			warnings := metav1.ListOptions{FieldSelector: "type=Warning", Limit: mostListedEvents}
 			list, ok := ask(ctx, l, "list events", listTimeout, func(ctx context.Context) (*corev1.EventList, error) {
 				return l.client.CoreV1().Events(namespace).List(ctx, warnings)
@@ -85,7 +85,7 @@ func (l *look) list(ctx context.Context) objects {
 			if ok {
 				found.events = list.Items
 			}
-		},
+		}),
 		func() { found.deployments, found.sets = l.listWorkloads(ctx) },
 	)
 	return found

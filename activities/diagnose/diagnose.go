@@ -43,28 +43,36 @@ func New(clusters kubernetes.Clusters, credentials postgres.Credentials, site pl
 type Params struct {
 	Plan   plan.Plan `json:"plan"`
 	Region string    `json:"region"`
-	ID     string    `json:"id"` // names the bundle: the name of one folder
+	ID     string    `json:"id,omitempty"` // names the bundle: the name of one folder
+	// Glance asks only what says whether something is well, and not what would explain it: no logs, events or usage. It leaves no bundle.
+	Glance bool `json:"glance,omitempty"`
 }
 
 // Diagnose asks everything of a region and returns what it saw and what that means, without the logs, within 10 s. It writes a bundle
-// of diagnosis.json, diagnosis.md and logs.tar.gz into the evidence store; called again with the same ID it writes it anew. It changes
-// nothing else. Errors: NotFound for a region that the site does not have, Unexpected for an ID that is no folder's name.
+// of diagnosis.json, diagnosis.md and logs.tar.gz into the evidence store; called again with the same ID it writes it anew. A glance writes
+// none. It changes nothing else. Errors: NotFound for a region that the site does not have, Unexpected for an ID that is no folder's name.
 func (a *Activities) Diagnose(ctx context.Context, params Params) (diagnosis.Diagnosis, error) {
 	cluster, err := a.clusters.Cluster(params.Region)
 	if err != nil {
 		return diagnosis.Diagnosis{}, err
 	}
-	if params.ID == "" || params.ID == "." || !filepath.IsLocal(params.ID) || filepath.Base(params.ID) != params.ID {
+	if !params.Glance && !namesFolder(params.ID) {
 		return diagnosis.Diagnosis{}, failure.Permanent(failure.Unexpected, "%q is no name for a bundle: it must be the name of one folder", params.ID)
 	}
 	look := &look{
-		activities: a, client: cluster.Client, plan: params.Plan, region: params.Region,
+		activities: a, client: cluster.Client, plan: params.Plan, region: params.Region, glance: params.Glance,
 		Diagnosis: diagnosis.Diagnosis{ID: params.ID, Plan: params.Plan.Name, Region: params.Region, Namespace: params.Plan.Namespace, At: time.Now().UTC()},
 	}
 	look.everywhere(ctx)
 	look.conclude()
-	look.keep(ctx, filepath.Join(a.site.Evidence, params.ID))
+	if !params.Glance {
+		look.keep(ctx, filepath.Join(a.site.Evidence, params.ID))
+	}
 	return look.Diagnosis, nil
+}
+
+func namesFolder(id string) bool {
+	return id != "" && id != "." && filepath.IsLocal(id) && filepath.Base(id) == id
 }
 
 // everywhere asks everything at the same time. Each of the askers has fields of the diagnosis of its own.
@@ -73,12 +81,20 @@ func (l *look) everywhere(ctx context.Context) {
 	defer cancel()
 	together(
 		func() { l.askCluster(ctx) },
-		func() { l.askUsage(ctx) },
+		l.unlessGlancing(func() { l.askUsage(ctx) }),
 		func() { l.askEndpoints(ctx) },
 		func() { l.askDatabases(ctx) },
 		func() { l.askDependencies(ctx) },
 	)
 	l.Took = time.Since(l.At)
+}
+
+// unlessGlancing is a task that explains what others see: a glance has no use for it.
+func (l *look) unlessGlancing(task func()) func() {
+	if l.glance {
+		return func() {}
+	}
+	return task
 }
 
 // together runs functions at the same time and returns when all have returned.

@@ -227,18 +227,51 @@ func TestDiagnose_NoKubeletOfSeveralAnswers_CallsNoNodeHanging(t *testing.T) {
 
 func TestDiagnose_OneKubeletOfSeveralIsSilent_NamesItsNode(t *testing.T) {
 	t.Parallel()
+	for name, params := range map[string]diagnose.Params{"by a diagnosis": {ID: "test"}, "by a glance": {Glance: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := anEstate(t)
+			e.nodes = append(e.nodes, e.nodes[0])
+			e.nodes[1].Name = "node-b1"
+			e.pods = append(e.pods, aPod("web-2"))
+			e.pods[1].Spec.NodeName = "node-b1"
+			e.answers["/web-2/log"] = hang
+			seen := e.look(t, params)
+			require.False(t, seen.Nodes[0].Mute)
+			require.True(t, seen.Nodes[1].Mute)
+			require.Empty(t, seen.Unanswered)
+			require.Equal(t, diagnosis.StateDegraded, seen.Conclusion.State)
+			require.Contains(t, seen.Conclusion.Paragraph, "node-b1: its kubelet does not answer")
+		})
+	}
+}
+
+// A glance finds the same parts to be sick as a diagnosis does. It asks for no events and no usage, and for a few logs of each node.
+func TestDiagnose_Glance_FindsWhoIsSickAndAsksForNothingThatWouldExplainIt(t *testing.T) {
+	t.Parallel()
 	e := anEstate(t)
-	e.nodes = append(e.nodes, e.nodes[0])
-	e.nodes[1].Name = "node-b1"
-	e.pods = append(e.pods, aPod("web-2"))
-	e.pods[1].Spec.NodeName = "node-b1"
-	e.answers["/web-2/log"] = hang
-	seen := e.diagnose(t)
-	require.False(t, seen.Nodes[0].Mute)
-	require.True(t, seen.Nodes[1].Mute)
-	require.Empty(t, seen.Unanswered)
-	require.Equal(t, diagnosis.StateDegraded, seen.Conclusion.State)
-	require.Contains(t, seen.Conclusion.Paragraph, "node-b1: its kubelet does not answer")
+	withSilentStores(t, e)
+	for i := range 20 {
+		e.pods = append(e.pods, aPod(fmt.Sprintf("web-%d", i+2)))
+	}
+	e.service = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
+	whole := e.look(t, diagnose.Params{ID: "test"})
+	before := e.asked.Load()
+	for _, explains := range []string{"/events", "metrics.k8s.io"} {
+		e.answers[explains] = func(_ http.ResponseWriter, r *http.Request) { t.Errorf("a glance asked for %s", r.URL.Path) }
+	}
+	glance := e.look(t, diagnose.Params{Glance: true})
+	require.Less(t, e.asked.Load()-before, before)
+	names := func(seen diagnosis.Diagnosis) (names []string) {
+		for _, patient := range diagnosis.Patients(e.plan, seen) {
+			names = append(names, patient.Name)
+		}
+		return names
+	}
+	require.Equal(t, names(whole), names(glance))
+	require.ElementsMatch(t, []string{"db", "cache", "web"}, names(glance))
+	require.Empty(t, glance.Bundle)
+	require.Empty(t, glance.Logs)
 }
 
 func TestDiagnose_EndpointAnswersWrongly_SaysWhat(t *testing.T) {

@@ -158,6 +158,11 @@ func (nobody) For(context.Context, string) (string, string, error) { return "", 
 // diagnose looks at the estate.
 func (e *estate) diagnose(t *testing.T) diagnosis.Diagnosis {
 	t.Helper()
+	return e.look(t, diagnose.Params{ID: "test"})
+}
+
+func (e *estate) look(t *testing.T, params diagnose.Params) diagnosis.Diagnosis {
+	t.Helper()
 	api := serve(t, e)
 	answer := e.service
 	if answer == nil {
@@ -167,7 +172,8 @@ func (e *estate) diagnose(t *testing.T) diagnosis.Diagnosis {
 	connection, err := client.NewForConfig(&rest.Config{Host: api, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
 	require.NoError(t, err)
 	activities := diagnose.New(clusters{kubernetes.Cluster{Client: connection}}, nobody{}, e.site)
-	seen, err := activities.Diagnose(t.Context(), diagnose.Params{Plan: e.plan, Region: "here", ID: "test"})
+	params.Plan, params.Region = e.plan, "here"
+	seen, err := activities.Diagnose(t.Context(), params)
 	require.NoError(t, err)
 	t.Log(seen.Took.Round(time.Millisecond), seen.Conclusion.Paragraph)
 	return seen

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,9 +54,12 @@ type logAnswer struct {
 }
 
 // askLogs reads what the pods of everything in the plan said of errors in the last half hour. Logs are read out by kubelets: a node of
-// which none answers hangs, and is noted as that.
+// which none answers hangs, and is noted as that. For a glance that is all: it asks for one line of some pods, and keeps none.
 func (l *look) askLogs(ctx context.Context, pods []corev1.Pod) {
 	sources := l.logSources(pods)
+	if l.glance {
+		sources = someOfEachNode(sources)
+	}
 	answers := make([]logAnswer, len(sources))
 	slots := make(chan struct{}, logsAtOnce)
 	var tasks []func()
@@ -77,7 +81,20 @@ func (l *look) askLogs(ctx context.Context, pods []corev1.Pod) {
 	for i := range l.Nodes {
 		l.Nodes[i].Mute = mute[l.Nodes[i].Name]
 	}
-	l.keepLogs(answers, mute)
+	if !l.glance {
+		l.keepLogs(answers, mute)
+	}
+}
+
+// glancedOfNode is how many logs a glance asks a kubelet for: one that is silent may be the pod's own fault.
+const glancedOfNode = 2
+
+func someOfEachNode(sources []logSource) []logSource {
+	taken := map[string]int{}
+	return slices.DeleteFunc(sources, func(source logSource) bool {
+		taken[source.node]++
+		return taken[source.node] > glancedOfNode
+	})
 }
 
 // muteNodes are those whose kubelet answered none of the questions for a log. Where no kubelet of several answers, it is the API server
@@ -199,6 +216,9 @@ func (l *look) askLog(ctx context.Context, source logSource) logAnswer {
 	options := &corev1.PodLogOptions{
 		Container: source.container, Previous: source.previous, Timestamps: true,
 		SinceSeconds: new(int64(recently.Seconds())), TailLines: new(int64(mostTail)), LimitBytes: new(int64(mostRead)),
+	}
+	if l.glance {
+		options.TailLines = new(int64(1))
 	}
 	began := time.Now()
 	said, err := bounded(ctx, probeTimeout, func(ctx context.Context) (errorLines, error) {
