@@ -191,10 +191,12 @@ func (s *serviceRecovery) restoreReplicas(ctx workflow.Context) error {
 	return err
 }
 
-// isWell looks from outside and from inside. What it returns as an error brings a person, or ends an unattended run.
+// isWell looks from outside and from inside, unless that was just done. What it returns as an error brings a person, or ends an unattended run.
 func (s *serviceRecovery) isWell(ctx workflow.Context) (string, error) {
-	if err := s.lookUntilWell(ctx); err != nil {
-		return "", err
+	if looksApart(ctx) || !s.now.isWell() || workflow.Now(ctx).Sub(s.now.at) > stillTrue {
+		if err := s.lookUntilWell(ctx); err != nil {
+			return "", err
+		}
 	}
 	if !s.now.isWell() {
 		return "", fmt.Errorf("service %s is still sick: %s", s.service.Name, s.now)

@@ -65,21 +65,19 @@ func (s *sickService) does(name, format string, args ...any) error {
 }
 
 func (s *sickService) register() {
-	handle(s.estate, "ReadWorkload", func(kubernetes.ReadWorkloadParams) (kubernetes.Workload, error) {
-		return s.workload, s.read("ReadWorkload")
+	handle(s.estate, "ReadWorkload", func(p kubernetes.ReadWorkloadParams) (kubernetes.Workload, error) {
+		found := s.workload
+		found.Answers = s.answers(p.Ask)
+		return found, s.read("ReadWorkload")
 	})
 	handle(s.estate, "CheckHealth", func(p application.CheckHealthParams) (application.CheckHealthResult, error) {
 		return application.CheckHealthResult{Checks: []application.Check{{Service: p.Services[0].Name, Path: "/health", OK: s.well, Said: "timeout"}}}, nil
 	})
-	handle(s.estate, "CheckPods", func(kubernetes.CheckPodsParams) (kubernetes.CheckPodsResult, error) {
-		if s.well && s.slow > 0 {
-			s.slow--
-			return kubernetes.CheckPodsResult{Checks: []kubernetes.PodCheck{{Pod: "backend-a", Path: "/health", Said: "timeout"}}}, nil
-		}
-		return kubernetes.CheckPodsResult{Checks: []kubernetes.PodCheck{{Pod: "backend-a", Path: "/health", OK: s.well, Said: "timeout"}}}, s.read("CheckPods")
-	})
 	handle(s.estate, "AwaitWorkload", func(p kubernetes.AwaitWorkloadParams) (kubernetes.AwaitWorkloadResult, error) {
 		result := kubernetes.AwaitWorkloadResult{Done: s.workload.Out(), Seen: s.workload.Counts(), Hopeless: s.hopeless, Workload: s.workload}
+		if result.Done {
+			result.Workload.Answers = s.answers(p.Ask)
+		}
 		if !result.Done && s.hopeless == "" {
 			s.waited++
 		}
@@ -98,6 +96,18 @@ func (s *sickService) register() {
 	handle(s.estate, "DeletePod", func(p kubernetes.DeletePodParams) (kubernetes.DeletePodResult, error) {
 		return kubernetes.DeletePodResult{}, s.does("DeletePod", "delete %s %s", p.Pod, p.UID)
 	})
+}
+
+// answers are those of its pods.
+func (s *sickService) answers(asked *kubernetes.PodQuestions) []kubernetes.PodCheck {
+	if asked == nil {
+		return nil
+	}
+	late := s.well && s.slow > 0
+	if late {
+		s.slow--
+	}
+	return []kubernetes.PodCheck{{Pod: "backend-a", Path: "/health", OK: s.well && !late, Said: "timeout"}}
 }
 
 // read lets a test have a reading refused.

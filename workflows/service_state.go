@@ -24,37 +24,35 @@ const (
 	podTimeout = 2 * time.Second
 )
 
-// changeSickPods marks in a history runs that do not wait for what users are answered once the pods are seen to be sick.
-const changeSickPods = "sick-pods-say-enough"
-
 // serviceState is a service as it was seen: its workload, its answers to users, and those of its pods.
 type serviceState struct {
+	at       time.Time
 	workload kubernetes.Workload
 	outside  []application.Check
 	inside   []kubernetes.PodCheck
 }
 
+// changeOneLook marks in a history runs that have a workload read and its pods asked by one activity. Those that began before it look as
+// is said in service_look_apart.go.
+const changeOneLook = "one-look"
+
+func looksApart(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, changeOneLook, workflow.DefaultVersion, 1) == workflow.DefaultVersion
+}
+
 // look reads all of it at the same time. What users are answered is only waited for while the workload and its pods seem well: sick pods
 // answer at once, and their users may be given seconds.
 func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) error {
-	reading := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name()})
-	outside := begin(s.act(ctx, "ask "+s.service.Name+" from outside"), app.CheckHealth, application.CheckHealthParams{Services: []plan.Service{s.service}, Patience: patience})
-	inside := kubernetes.CheckPodsResult{}
-	var err error
-	if s.service.Port > 0 {
-		inside, err = begin(s.act(ctx, "ask the pods of "+s.service.Name), kube.CheckPods, kubernetes.CheckPodsParams{
-			WorkloadName: s.name(), Port: s.service.Port, Paths: s.service.Health, Healthy: s.service.Healthy, Timeout: podTimeout,
-		}).get(ctx)
-		if err != nil {
-			return err
-		}
+	if looksApart(ctx) {
+		return s.lookApart(ctx, patience)
 	}
-	found, err := reading.get(ctx)
+	outside := s.askOutside(ctx, patience)
+	found, err := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name(), Ask: s.questions()}).get(ctx)
 	if err != nil {
 		return err
 	}
-	s.now = serviceState{workload: found, inside: inside.Checks}
-	if !s.now.isWell() && workflow.GetVersion(ctx, changeSickPods, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+	s.saw(ctx, found)
+	if !s.now.isWell() {
 		return nil
 	}
 	answered, err := outside.get(ctx)
@@ -62,8 +60,22 @@ func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) err
 	return err
 }
 
-// changeSecondLooks marks in a history runs that look again before they call a service sick whose remedy should have helped.
-const changeSecondLooks = "second-looks"
+// saw is what is known of the service once its workload was seen, and its pods have answered.
+func (s *serviceRecovery) saw(ctx workflow.Context, found kubernetes.Workload) {
+	s.now = serviceState{at: workflow.Now(ctx), workload: found, inside: found.Answers}
+}
+
+func (s *serviceRecovery) askOutside(ctx workflow.Context, patience time.Duration) call[application.CheckHealthResult] {
+	return begin(s.act(ctx, "ask "+s.service.Name+" from outside"), app.CheckHealth, application.CheckHealthParams{Services: []plan.Service{s.service}, Patience: patience})
+}
+
+// questions are what its pods are asked, where the plan says at which port.
+func (s *serviceRecovery) questions() *kubernetes.PodQuestions {
+	if s.service.Port == 0 {
+		return nil
+	}
+	return &kubernetes.PodQuestions{Port: s.service.Port, Paths: s.service.Health, Healthy: s.service.Healthy, Timeout: podTimeout}
+}
 
 // lookUntilWell looks until the service is well or answerPatience is over: one answer of a busy pod that comes late is no sickness, and the next
 // remedy, or the undo of the last, costs more than another look.
@@ -73,7 +85,7 @@ func (s *serviceRecovery) lookUntilWell(ctx workflow.Context) error {
 		if err := s.look(ctx, answerPatience); err != nil || s.now.isWell() {
 			return err
 		}
-		if !workflow.Now(ctx).Before(until) || workflow.GetVersion(ctx, changeSecondLooks, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		if !workflow.Now(ctx).Before(until) {
 			return nil
 		}
 		if err := workflow.Sleep(ctx, lookPause); err != nil {
@@ -89,7 +101,11 @@ func (s *serviceRecovery) await(ctx workflow.Context, params kubernetes.AwaitWor
 
 // settle waits until a remedy has worked, or is seen not to, and looks at the service again.
 func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...string) (string, error) {
-	watched, err := s.await(ctx, kubernetes.AwaitWorkloadParams{WorkloadName: s.name(), Gone: gone, Patience: s.terms.Settle})
+	params := kubernetes.AwaitWorkloadParams{WorkloadName: s.name(), Gone: gone, Patience: s.terms.Settle, Ask: s.questions()}
+	if looksApart(ctx) {
+		params.Ask = nil
+	}
+	watched, err := s.await(ctx, params)
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +116,7 @@ func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...st
 		}
 		return fmt.Sprintf("%s did not help within %s: %s", remedy, s.terms.Settle, watched.Seen), nil
 	}
-	if err := s.lookUntilWell(ctx); err != nil {
+	if err := s.concludeWatch(ctx, watched.Workload); err != nil {
 		return "", err
 	}
 	if !s.now.isWell() {
@@ -109,6 +125,20 @@ func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...st
 	s.helped = remedy + " helped"
 	s.run.Recovered(workflow.Now(ctx))
 	return s.helped + ": " + s.now.String(), nil
+}
+
+// concludeWatch asks from outside, once the watch has asked from inside, and looks again for a while where one of the answers is not good.
+func (s *serviceRecovery) concludeWatch(ctx workflow.Context, watched kubernetes.Workload) error {
+	if looksApart(ctx) {
+		return s.lookUntilWell(ctx)
+	}
+	s.saw(ctx, watched)
+	if !s.now.isWell() {
+		return s.lookUntilWell(ctx)
+	}
+	answered, err := s.askOutside(ctx, answerPatience).get(ctx)
+	s.now.outside = answered.Checks
+	return err
 }
 
 func (s serviceState) isWell() bool { return len(s.sick()) == 0 }

@@ -9,18 +9,21 @@ import (
 	"time"
 
 	"github.com/shodo-ecosystem/fukkyu/activities/failure"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
-// CheckPodsParams names a workload and what its pods are asked.
-type CheckPodsParams struct {
-	WorkloadName
+// PodQuestions are what the pods of a workload that are ready are asked, from inside the cluster.
+type PodQuestions struct {
 	Port    int           `json:"port"`
 	Paths   []string      `json:"paths"`
 	Healthy string        `json:"healthy,omitempty"` // a text that every answer must contain
 	Timeout time.Duration `json:"timeout"`           // of each answer
+}
+
+// CheckPodsParams names a workload and what its pods are asked.
+type CheckPodsParams struct {
+	WorkloadName
+	PodQuestions
 }
 
 // proxyForbidden is in the API server's own refusal, and not in a pod's.
@@ -40,62 +43,53 @@ type PodCheck struct {
 	Said string        `json:"said,omitempty"` // what was wrong
 }
 
-// CheckPods asks every pod of a workload that is ready, from inside the cluster: through the API server, which reaches pods where this
-// worker may not. All are asked at the same time. It changes nothing, and a pod that is not well is a finding. Errors: NotFound,
-// Forbidden, Unreachable.
+// CheckPods asks every pod of a workload that is ready. It changes nothing, and a pod that is not well is a finding. Errors: NotFound,
+// Forbidden, Unreachable. Runs that began before ReadWorkload and AwaitWorkload could ask need it.
 func (a *Activities) CheckPods(ctx context.Context, params CheckPodsParams) (CheckPodsResult, error) {
-	client, err := a.client(params.Region)
-	if err != nil {
-		return CheckPodsResult{}, err
+	found, err := a.ReadWorkload(ctx, ReadWorkloadParams{WorkloadName: params.WorkloadName, Ask: &params.PodQuestions})
+	return CheckPodsResult{Checks: found.Answers}, err
+}
+
+// askMembers asks the pods of a workload that are ready: through the API server, which reaches pods where this worker may not. All are
+// asked at the same time. Without questions nobody is asked. Error: Forbidden.
+func askMembers(ctx context.Context, client kubernetes.Interface, name WorkloadName, members []Member, questions *PodQuestions) ([]PodCheck, error) {
+	if questions == nil {
+		return nil, nil
 	}
-	doing := "ask the pods of " + params.String()
-	object, err := getWorkload(ctx, client, doing, params.WorkloadName)
-	if err != nil {
-		return CheckPodsResult{}, err
-	}
-	pods, err := client.CoreV1().Pods(params.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(object.selector())})
-	if err != nil {
-		return CheckPodsResult{}, Failure(doing, err)
-	}
-	var result CheckPodsResult
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; isReplaced(pod) && podReady(pod) && pod.DeletionTimestamp == nil {
-			result.Checks = append(result.Checks, checksOf(pod, params.Paths)...)
+	var checks []PodCheck
+	for _, member := range members {
+		if !member.Ready || member.Deleting {
+			continue
+		}
+		for _, path := range questions.Paths {
+			checks = append(checks, PodCheck{Pod: member.Pod, Path: path})
 		}
 	}
 	var asking sync.WaitGroup
-	for i := range result.Checks {
-		asking.Go(func() { result.Checks[i].ask(ctx, client, params) })
+	for i := range checks {
+		asking.Go(func() { checks[i].ask(ctx, client, name.Namespace, *questions) })
 	}
 	asking.Wait()
-	for _, check := range result.Checks {
+	for _, check := range checks {
 		if strings.Contains(check.Said, proxyForbidden) { // our own fault, which says nothing of the pod
-			return CheckPodsResult{}, failure.Transient(failure.Forbidden, "%s: %s; see the Roles in deployments/kubernetes", doing, check.Said)
+			return nil, failure.Transient(failure.Forbidden, "ask the pods of %s: %s; see the Roles in deployments/kubernetes", name, check.Said)
 		}
 	}
-	return result, nil
-}
-
-func checksOf(pod *corev1.Pod, paths []string) []PodCheck {
-	var checks []PodCheck
-	for _, path := range paths {
-		checks = append(checks, PodCheck{Pod: pod.Name, Path: path})
-	}
-	return checks
+	return checks, nil
 }
 
 // ask asks one path of one pod. An answer outside 2xx is an error of the API server's client.
-func (c *PodCheck) ask(ctx context.Context, client kubernetes.Interface, params CheckPodsParams) {
-	ctx, cancel := context.WithTimeout(ctx, params.Timeout)
+func (c *PodCheck) ask(ctx context.Context, client kubernetes.Interface, namespace string, questions PodQuestions) {
+	ctx, cancel := context.WithTimeout(ctx, questions.Timeout)
 	defer cancel()
 	began := time.Now()
-	body, err := client.CoreV1().Pods(params.Namespace).ProxyGet("http", c.Pod, strconv.Itoa(params.Port), c.Path, nil).DoRaw(ctx)
+	body, err := client.CoreV1().Pods(namespace).ProxyGet("http", c.Pod, strconv.Itoa(questions.Port), c.Path, nil).DoRaw(ctx)
 	c.Took = time.Since(began)
 	switch {
 	case err != nil:
 		c.Said = shorten(fmt.Sprintf("%s %s", err, body), 300)
-	case !strings.Contains(string(body), params.Healthy):
-		c.Said = fmt.Sprintf("its answer does not contain %q: %s", params.Healthy, shorten(string(body), 160))
+	case !strings.Contains(string(body), questions.Healthy):
+		c.Said = fmt.Sprintf("its answer does not contain %q: %s", questions.Healthy, shorten(string(body), 160))
 	default:
 		c.OK = true
 	}

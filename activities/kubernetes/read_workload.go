@@ -21,49 +21,71 @@ const revisionNumber = "deployment.kubernetes.io/revision"
 // ReadWorkloadParams names a workload.
 type ReadWorkloadParams struct {
 	WorkloadName
+	Ask *PodQuestions `json:"ask,omitempty"` // what its ready pods are asked besides
 }
 
-// ReadWorkload reads a Deployment or a StatefulSet with its revisions, and of each pod why it is not well. It changes nothing. Errors:
-// NotFound, Forbidden, Unreachable.
+// ReadWorkload reads a Deployment or a StatefulSet with its revisions, and of each pod why it is not well. Its ready pods are asked for their
+// health, where the params say so. It changes nothing. Errors: NotFound, Forbidden, Unreachable.
 func (a *Activities) ReadWorkload(ctx context.Context, params ReadWorkloadParams) (Workload, error) {
 	client, err := a.client(params.Region)
 	if err != nil {
 		return Workload{}, err
 	}
-	return readWorkload(ctx, client, "read "+params.String(), params.WorkloadName)
-}
-
-func readWorkload(ctx context.Context, client kubernetes.Interface, doing string, name WorkloadName) (Workload, error) {
-	object, err := getWorkload(ctx, client, doing, name)
+	read, err := readWorkload(ctx, client, "read "+params.String(), params.WorkloadName)
 	if err != nil {
 		return Workload{}, err
 	}
-	selector, err := metav1.LabelSelectorAsSelector(object.selector())
+	found := read.judge()
+	found.Answers, err = askMembers(ctx, client, params.WorkloadName, found.Members, params.Ask)
+	return found, err
+}
+
+// workloadReading is what the API server says of a workload.
+type workloadReading struct {
+	object    workload
+	options   metav1.ListOptions // that select its pods and revisions
+	pods      []corev1.Pod
+	version   string // of the list of pods
+	revisions keptRevisions
+	dead      map[string]bool // nodes under its pods
+}
+
+func readWorkload(ctx context.Context, client kubernetes.Interface, doing string, name WorkloadName) (workloadReading, error) {
+	read := workloadReading{}
+	var err error
+	if read.object, err = getWorkload(ctx, client, doing, name); err != nil {
+		return read, err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(read.object.selector())
 	if err != nil || selector.Empty() {
-		return Workload{}, failure.Permanent(failure.Unexpected, "%s: its selector %s selects no pods that could be told from others", doing, selector)
+		return read, failure.Permanent(failure.Unexpected, "%s: its selector %s selects no pods that could be told from others", doing, selector)
 	}
-	options := metav1.ListOptions{LabelSelector: selector.String()}
-	pods, err := client.CoreV1().Pods(name.Namespace).List(ctx, options)
+	read.options = metav1.ListOptions{LabelSelector: selector.String()}
+	pods, err := client.CoreV1().Pods(name.Namespace).List(ctx, read.options)
 	if err != nil {
-		return Workload{}, Failure(doing, err)
+		return read, Failure(doing, err)
 	}
-	revisions, err := listRevisions(ctx, client, object, options)
-	if err != nil {
-		return Workload{}, Failure(doing, err)
+	read.pods, read.version = pods.Items, pods.ResourceVersion
+	if read.revisions, err = listRevisions(ctx, client, read.object, read.options); err != nil {
+		return read, Failure(doing, err)
 	}
+	if read.dead, err = deadNodes(ctx, client, read.pods); err != nil {
+		return read, Failure(doing, err)
+	}
+	return read, nil
+}
+
+// judge says what was read in the words of a recovery.
+func (r workloadReading) judge() Workload {
 	found := Workload{}
-	object.fill(&found)
-	dead, err := deadNodes(ctx, client, pods.Items)
-	if err != nil {
-		return Workload{}, Failure(doing, err)
-	}
-	for i := range pods.Items {
-		if revision := revisions.of(&pods.Items[i]); revision != "" {
-			found.Members = append(found.Members, memberFrom(&pods.Items[i], revision, dead))
+	r.object.fill(&found)
+	for i := range r.pods {
+		if revision := r.revisions.of(&r.pods[i]); revision != "" {
+			found.Members = append(found.Members, memberFrom(&r.pods[i], revision, r.dead))
 		}
 	}
-	found.Revisions = revisions.list(object, found.Members)
-	return found, nil
+	found.Revisions = r.revisions.list(r.object, found.Members)
+	return found
 }
 
 // kept is a revision as the API server keeps it.

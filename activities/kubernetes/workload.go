@@ -163,6 +163,8 @@ type Workload struct {
 	// Revisions are in the order in which they were wanted, the one that is wanted now first.
 	Revisions []Revision `json:"revisions,omitempty"`
 	Members   []Member   `json:"members,omitempty"`
+	// Answers are those of its ready pods, where they were asked.
+	Answers []PodCheck `json:"answers,omitempty"`
 }
 
 // Revision is a version of the pod template that a workload keeps.

@@ -15,7 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 )
 
 // cluster is an API server in memory. It keeps objects and has no controllers: tests write what those would.
@@ -256,4 +258,48 @@ func requireKind(t *testing.T, err error, kind, says string) {
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, kind, failed.Type(), failed.Error())
 	require.Contains(t, failed.Error(), says)
+}
+
+// What happens while it is watched comes by the watches: the lists of pods are read once, and those of revisions when they change.
+func TestAwaitWorkload_ARollOut_IsFollowedByItsWatches(t *testing.T) {
+	behind := deployment(templateWith("it:good", nil))
+	behind.Generation, behind.Status.UpdatedReplicas = 2, 0
+	c := onCluster(t, behind, replicaSet("old", "1", templateWith("it:old", nil)), pod("a", "old", true, corev1.ContainerState{}))
+	followed := make(chan struct{})
+	c.client.PrependWatchReactor("pods", func(action k8stesting.Action) (bool, watch.Interface, error) {
+		watched, err := c.client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		close(followed) // the last of the watches is open
+		return true, watched, err
+	})
+	var result kubernetes.AwaitWorkloadResult
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		result, err = c.AwaitWorkload(t.Context(), kubernetes.AwaitWorkloadParams{WorkloadName: backend, Gone: []string{"uid-a"}, Patience: time.Minute})
+		ended <- err
+	}()
+	<-followed
+	c.client.ClearActions()
+	_, err := c.client.AppsV1().ReplicaSets("shodo").Create(t.Context(), replicaSet("new", "2", templateWith("it:good", nil)), metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, err = c.client.CoreV1().Pods("shodo").Create(t.Context(), pod("b", "new", true, corev1.ContainerState{}), metav1.CreateOptions{})
+	require.NoError(t, err)
+	out := behind.DeepCopy()
+	out.Annotations = map[string]string{"deployment.kubernetes.io/revision": "2"}
+	out.Status.ObservedGeneration, out.Status.UpdatedReplicas = 2, 2
+	_, err = c.client.AppsV1().Deployments("shodo").Update(t.Context(), out, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.NoError(t, c.client.CoreV1().Pods("shodo").Delete(t.Context(), "a", metav1.DeleteOptions{}))
+	require.NoError(t, <-ended)
+	require.True(t, result.Done, result.Seen)
+	require.Equal(t, "new", result.Workload.Wanted().Name)
+	require.Len(t, result.Workload.Members, 1)
+	require.Equal(t, "new", result.Workload.Members[0].Revision)
+	lists := map[string]int{}
+	for _, action := range c.client.Actions() {
+		if action.GetVerb() == "list" || action.GetVerb() == "get" {
+			lists[action.GetResource().Resource]++
+		}
+	}
+	require.Equal(t, map[string]int{"replicasets": 1}, lists)
 }
