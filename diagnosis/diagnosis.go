@@ -111,8 +111,8 @@ type Node struct {
 	Carries map[string]int `json:"carries,omitempty"`
 }
 
-// away says that nothing on the node can be relied on.
-func (n Node) away() bool { return !n.Ready || n.Mute }
+// Away says that nothing on the node can be relied on.
+func (n Node) Away() bool { return !n.Ready || n.Mute }
 
 // The troubles of a pod that Kubernetes does not mend by itself.
 const (

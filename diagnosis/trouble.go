@@ -277,7 +277,7 @@ func (p Pod) stubborn() bool {
 func (v view) nodeBehind(service plan.Service, workload Workload) string {
 	behind, carried := "", 0
 	for _, node := range v.Nodes {
-		if n := node.Carries[workload.Name]; n > 0 && node.away() {
+		if n := node.Carries[workload.Name]; n > 0 && node.Away() {
 			carried += n
 			behind = node.Name
 		}

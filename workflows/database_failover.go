@@ -69,6 +69,7 @@ type databaseFailover struct {
 	grownTo    int32                  // how many replicas it gets
 	standbys   int                    // how many replicas there were, and should be again
 	relaxed    bool                   // the primary's commits wait for no replica: the old one's by a person's word, the new one's until redundancy is restored
+	direct     string                 // that the database takes writes, while its application does not write yet
 	paused     bool                   // clients wait in PgBouncer for the new primary
 }
 

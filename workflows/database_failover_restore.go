@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -168,11 +169,9 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 	if err := f.awaitRollOut(ctx); err != nil {
 		return "", err
 	}
-	written, err := f.writeCanary(ctx)
-	if err != nil {
+	if _, err := f.seeWrites(ctx); err != nil {
 		return "", err
 	}
-	f.run.Recovered(written.At)
 	inspecting := checkIntegrity(ctx, f.run, func(ctx workflow.Context) []Finding {
 		return inspectDatabase(ctx, f.run.Plan.Namespace, f.database, f.standbys)
 	})
@@ -191,7 +190,7 @@ func (f *databaseFailover) serviceIsWhole(ctx workflow.Context) (string, error) 
 			failures = append(failures, fmt.Sprintf("integrity query %s: measured %q, expected %q", check.Name, check.Measured, check.Expected))
 		}
 	}
-	said := fmt.Sprintf("a write and its reading back, %d health endpoints, %d integrity queries", asked, len(sound.Checks))
+	said := fmt.Sprintf("%s, %d health endpoints, %d integrity queries", cmp.Or(f.direct, "a write and its reading back"), asked, len(sound.Checks))
 	return said, describe(failures)
 }
 
@@ -228,6 +227,9 @@ func (f *databaseFailover) conclude(r *report.Report) {
 	case report.Recovered, report.RecoveredLate, report.RecoveredUnproven:
 		r.Summary = fmt.Sprintf("%s replaced %s as the primary of database %s; proof that the old one is stopped: %s",
 			f.target.Pod, f.old.Pod, f.database.Name, orNone(f.proof))
+		if f.direct != "" {
+			r.Summary += "; " + f.direct
+		}
 		r.Holds = append(r.Holds, fmt.Sprintf("the data directory of %s is set aside untouched on its volume claim until a person lets it go", f.old.Pod))
 	case report.Rehearsed:
 		r.Summary = rehearsal(r)

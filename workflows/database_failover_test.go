@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shodo-ecosystem/fukkyu/activities/failure"
 	"github.com/shodo-ecosystem/fukkyu/activities/kubernetes"
 	"github.com/shodo-ecosystem/fukkyu/activities/lease"
 	"github.com/shodo-ecosystem/fukkyu/activities/postgres"
@@ -364,4 +365,16 @@ func TestDatabaseFailover_TheDeadPrimaryWasTheLastOfTheOnlySet_ItsPodIsFreedFirs
 	freed, grown := slices.Index(e.journal, "free postgres-replica-1"), slices.Index(e.journal, "grow postgres-replica to 2")
 	require.Positive(t, freed)
 	require.Greater(t, grown, freed, "the new pod has the name of the one that hangs")
+}
+
+// Within a full outage the application may be sick of something else, and has its turn after the database.
+func TestDatabaseFailover_WithinAnOutageWhoseApplicationIsSick_IsDoneWhenTheDatabaseTakesWrites(t *testing.T) {
+	e := newEstate(t).automatic()
+	e.before["WriteCanary"] = func() error { return failure.Transient(failure.NotReady, "its pods crash") }
+	e.comesBack = true
+	got := e.runWithin(request())
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Contains(t, got.Summary, "shodo-backend has not written to it yet: its pods crash")
+	require.Nil(t, got.RTO.Measured, "nobody has seen service to be back")
+	require.Contains(t, e.journal, "grow postgres-replica to 3")
 }

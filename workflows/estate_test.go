@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 )
 
 // estate stands in for everything that a failover touches, in Temporal's test environment, where time is skipped and nothing
@@ -289,6 +290,21 @@ func (e *estate) run(request workflows.DatabaseFailoverRequest) report.Report {
 	e.t.Helper()
 	e.ExecuteWorkflow(workflows.DatabaseFailoverName, request)
 	require.True(e.t, e.IsWorkflowCompleted())
+	require.NoError(e.t, e.GetWorkflowError())
+	var got report.Report
+	require.NoError(e.t, e.GetWorkflowResult(&got))
+	return got
+}
+
+// runWithin is run for a failover that another run begins.
+func (e *estate) runWithin(request workflows.DatabaseFailoverRequest) report.Report {
+	e.t.Helper()
+	request.DecidedBy = "full-outage/shodo/run-1"
+	e.RegisterWorkflowWithOptions(func(ctx workflow.Context) (got report.Report, err error) {
+		err = workflow.ExecuteChildWorkflow(ctx, workflows.DatabaseFailoverName, request).Get(ctx, &got)
+		return got, err
+	}, workflow.RegisterOptions{Name: "parent"})
+	e.ExecuteWorkflow("parent")
 	require.NoError(e.t, e.GetWorkflowError())
 	var got report.Report
 	require.NoError(e.t, e.GetWorkflowResult(&got))

@@ -46,6 +46,8 @@ type fullOutage struct {
 	sick      map[string]diagnosis.Patient // as last diagnosed
 	diagnosed time.Time                    // when
 	blind     string                       // what has to answer before anything is known; empty: it does
+	away      []awayNode                   // as last diagnosed
+	machines  *deadMachines                // nil in runs that began before there were any
 }
 
 // tier is what is recovered together. Nothing in it needs another of its own tier.
@@ -72,6 +74,9 @@ func FullOutage(ctx workflow.Context, input converter.RawValue) (report.Report, 
 	}
 	if err := outage.refuseUnknown(request.Skip); err != nil {
 		return report.Report{}, err
+	}
+	if workflow.GetVersion(ctx, changeDeadMachines, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		outage.machines = &deadMachines{fullOutage: outage}
 	}
 	return run.Conduct(ctx, outage.runbook())
 }
@@ -132,42 +137,46 @@ func (o *fullOutage) runbook() runbook.Runbook {
 			Guard: o.propose, Approval: &o.policy.Approval,
 		},
 	}
+	if o.machines != nil {
+		steps = append(steps, o.machines.first(o.guide()))
+	}
 	for i := range o.tiers {
 		steps = append(steps, o.tierStep(i))
 	}
+	steps = append(steps, runbook.Step{
+		Name: "Verify everything", Stage: stageRecover, Budget: healthBudget,
+		Guard: o.canSee, Verify: o.everythingIsWell,
+	})
+	if o.machines != nil {
+		steps = append(steps, o.machines.last())
+	}
+	steps = append(steps, runbook.Step{
+		Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,
+		Do: func(ctx workflow.Context) (string, error) { return "", o.returnLease(ctx) },
+	})
 	return runbook.Runbook{
 		Stages: []runbook.Stage{
 			{Name: stageDeclare, Budget: o.policy.Declare}, {Name: stageDiagnose, Budget: o.policy.Diagnose}, {Name: stageRecover, Budget: o.policy.Recover},
 		},
-		Steps: append(steps,
-			runbook.Step{
-				Name: "Verify everything", Stage: stageRecover, Budget: healthBudget,
-				Guard: o.canSee, Verify: o.everythingIsWell,
-			},
-			runbook.Step{
-				Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,
-				Do: func(ctx workflow.Context) (string, error) { return "", o.returnLease(ctx) },
-			},
-		),
-		Conclude: o.conclude,
+		Steps: steps, Conclude: o.conclude,
 	}
 }
 
 func (o *fullOutage) tierStep(number int) runbook.Step {
 	tier := o.tiers[number]
 	work := &tierWork{fullOutage: o, tier: tier}
-	step := runbook.Step{
+	return runbook.Step{
 		Name: "Recover " + tier.name, Stage: stageRecover, Budget: o.policy.Recover,
-		Settled: work.skippedWhole, Guard: work.look, Do: work.recover,
+		Settled: work.skippedWhole, Guard: work.look, Approval: o.guide(), Do: work.recover,
 	}
-	if o.request.Guided {
-		step.Approval = o.guide()
-	}
-	return step
 }
 
-// guide is whose agreement each tier needs in a guided run: a plan that asks nobody for everything has asked somebody for its database.
+// guide is whose agreement each tier needs in a guided run: a plan that asks nobody for everything has asked somebody for its database. Any
+// other run asks once, for everything.
 func (o *fullOutage) guide() *plan.Approval {
+	if !o.request.Guided {
+		return nil
+	}
 	approval := o.policy.Approval
 	if approval.Needed == 0 {
 		approval = o.run.Plan.Runbooks.DatabaseFailover.Approval
@@ -180,6 +189,9 @@ func (o *fullOutage) conclude(r *report.Report) {
 	r.RPO.How = "not measured here: see the run of each database that was failed over"
 	if r.RTO.Measured != nil {
 		r.RTO.How = "until every service was seen to be well"
+	}
+	if o.machines != nil && r.Outcome != report.Rehearsed {
+		r.Next = append(r.Next, o.machines.next()...)
 	}
 	switch {
 	case r.Outcome == report.Rehearsed:

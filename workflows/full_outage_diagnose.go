@@ -114,6 +114,9 @@ func (o *fullOutage) lookAgain(ctx workflow.Context) (map[string]diagnosis.Patie
 	return sick, err
 }
 
+// awayNode is a node of which nothing is heard.
+type awayNode struct{ region, name string }
+
 // lookEverywhere looks at every region: what is not well, and what that means in a paragraph for each.
 func (o *fullOutage) lookEverywhere(ctx workflow.Context, look lookAt) (map[string]diagnosis.Patient, string, error) {
 	seen, err := everywhere(ctx, o.run.Plan, look)
@@ -121,8 +124,13 @@ func (o *fullOutage) lookEverywhere(ctx workflow.Context, look lookAt) (map[stri
 		return nil, "", err
 	}
 	var paragraphs []string
-	o.sick, o.diagnosed, o.blind = map[string]diagnosis.Patient{}, workflow.Now(ctx), ""
+	o.sick, o.diagnosed, o.blind, o.away = map[string]diagnosis.Patient{}, workflow.Now(ctx), "", nil
 	for _, one := range seen {
+		for _, node := range one.Nodes {
+			if node.Away() {
+				o.away = append(o.away, awayNode{region: one.Region, name: node.Name})
+			}
+		}
 		if why := one.Blind(); why != "" {
 			o.blind = fmt.Sprintf("the API server of %s to answer: %s", one.Region, why)
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/workflow"
 )
 
 // inspecting is an estate whose primary is the one that was promoted, and whose inspection says what it is given.
@@ -104,17 +103,7 @@ func TestIntegrityChecks_OneHangs_DoesNotHoldTheClockAndEndsInItsTime(t *testing
 
 func TestIntegrityChecks_RunThatAnotherBegan_LeavesThemToThatOne(t *testing.T) {
 	e := inspecting(t, func(context.Context) ([]integrity.Check, error) { return nil, nil })
-	asked := request()
-	asked.DecidedBy = "full-outage/shodo/run-1"
-	e.RegisterWorkflowWithOptions(func(ctx workflow.Context) (report.Report, error) {
-		var got report.Report
-		err := workflow.ExecuteChildWorkflow(ctx, workflows.DatabaseFailoverName, asked).Get(ctx, &got)
-		return got, err
-	}, workflow.RegisterOptions{Name: "parent"})
-	e.ExecuteWorkflow("parent")
-	require.NoError(t, e.GetWorkflowError())
-	var got report.Report
-	require.NoError(t, e.GetWorkflowResult(&got))
+	got := e.runWithin(request())
 	require.Equal(t, report.Recovered, got.Outcome)
 	require.Empty(t, got.Checks)
 }
