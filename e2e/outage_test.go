@@ -59,13 +59,15 @@ func spoil(t *testing.T, service, program string) {
 	kubectl(t, "create", "-f", path)
 }
 
-// disaster takes everything away at once: the machine under the primary, the pod of Redis, and two services by rollouts that fail.
+// disaster takes everything away at once: the machine under the primary, the pod of Redis, which does not come up again, and two services by
+// rollouts that fail.
 func disaster(t *testing.T) {
 	t.Helper()
+	awaitFollower(t, "redis-master-0")
 	do(t, "break", "image", "shodo-backend")
 	do(t, "break", "crash", "shodo-frontend")
 	awaitPodThat(t, "shodo-frontend", "CrashLoopBackOff")
-	kubectl(t, "delete", "pod", "redis-master-0", "--wait=false")
+	do(t, "break", "append-only", "redis-master-0")
 	do(t, "break", "power-off", "primary")
 }
 
@@ -79,9 +81,10 @@ func TestFullOutage_EverythingAtOnce_IsRecoveredUnattended(t *testing.T) {
 	require.Equal(t, report.Recovered, got.Outcome, result.Stderr)
 	verdict := judged(t)
 	require.False(t, verdict.Overlap)
-	for _, cause := range []string{"postgres-primary-0", "lab.local/shodo:missing", "crash loop"} {
+	for _, cause := range []string{"postgres-primary-0", "redis-master-0", "lab.local/shodo:missing", "crash loop"} {
 		require.Contains(t, got.Summary, cause)
 	}
+	require.Contains(t, got.Next[0], "fukkyu run node-recovery")
 	requireServicesWhole(t)
 	t.Logf("%s after the command; customers without service %.2f s, %d acknowledged writes gone; %s",
 		got.Clocks.Recovered.Sub(got.Clocks.Declared).Round(10*time.Millisecond), verdict.LongestGap.Seconds, verdict.LostCount, got.Summary)

@@ -224,6 +224,9 @@ func (o *fullOutage) reasons() string {
 	return strings.Join(said, "; ")
 }
 
+// mostOfCause is how much of a cause a summary tells: the facts of the report have all of it.
+const mostOfCause = 160
+
 // causes names what had been sick, and why.
 func (o *fullOutage) causes() string {
 	if len(o.found) == 0 {
@@ -231,7 +234,11 @@ func (o *fullOutage) causes() string {
 	}
 	var said []string
 	for _, finding := range o.found {
-		said = append(said, fmt.Sprintf("%s: %s", finding.member.name, finding.why))
+		why := []rune(finding.why)
+		if len(why) > mostOfCause {
+			why = append(why[:mostOfCause:mostOfCause], '…')
+		}
+		said = append(said, fmt.Sprintf("%s: %s", finding.member.name, string(why)))
 	}
 	return "found: " + strings.Join(said, "; ")
 }

@@ -15,6 +15,11 @@ type Changes map[string]string
 // Automatic asks nobody and lets recoveries follow each other at once, for runs in a row.
 var Automatic = Changes{"needed: 1": "needed: 0", "coolingOff: 10m": "coolingOff: 1ms"}
 
+// AtOnce lets a full outage recover so many services of a tier at the same time.
+func AtOnce(services int) Changes {
+	return Changes{"  full-outage:\n": fmt.Sprintf("  full-outage:\n    atOnce: %d\n", services)}
+}
+
 // Synchronous lets commits wait for one replica. The lab's servers are told by SynchronousCommits.
 var Synchronous = Changes{"startGate: true": "startGate: true\n    durability: {mode: synchronous, method: ANY, standbys: 1}"}
 

@@ -70,6 +70,9 @@ type scene struct {
 // service is one that users know, and where they ask whether it is well.
 type service struct{ name, health, healthy string }
 
+// atOnce is how many services of a tier the plan lets be recovered at the same time: all of a tier of sixty in four.
+const atOnce = 16
+
 // setUp makes the estate that a disaster needs, and starts a worker for it.
 func setUp(ctx context.Context, e estate.Estate, d disaster, count int) (*scene, error) {
 	site := filepath.Join(e.Dir, "site.yaml")
@@ -79,7 +82,7 @@ func setUp(ctx context.Context, e estate.Estate, d disaster, count int) (*scene,
 			return nil, err
 		}
 	}
-	if e, err = e.WithPlan(estate.Automatic); err != nil {
+	if e, err = e.WithPlan(estate.Automatic, estate.AtOnce(atOnce)); err != nil {
 		return nil, err
 	}
 	services, err := servicesOf(e.Plan, site, d.large)
