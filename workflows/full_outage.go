@@ -42,12 +42,13 @@ type fullOutage struct {
 	found   []finding         // what the diagnosis found to be sick, in the order of recovery
 	broken  map[string]string // why a member could not be recovered, by its name
 	tried   map[string]bool   // members whose recovery was tried and did not help
+	mended  map[string]bool   // members that were recovered
 
 	sick      map[string]diagnosis.Patient // as last diagnosed
 	diagnosed time.Time                    // when
 	blind     string                       // what has to answer before anything is known; empty: it does
 	away      []awayNode                   // as last diagnosed
-	machines  *deadMachines                // nil in runs that began before there were any
+	machines  *deadMachines                // nil in runs that began under the last version
 }
 
 // tier is what is recovered together. Nothing in it needs another of its own tier.
@@ -70,7 +71,8 @@ func FullOutage(ctx workflow.Context, input converter.RawValue) (report.Report, 
 	run.Target("everything")
 	outage := &fullOutage{
 		recoveryLease: recoveryLease{run: run, place: lease.Place{Namespace: run.Plan.Namespace, Region: run.Plan.Regions[0], Target: "full-outage"}, what: "everything"},
-		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{}, tried: map[string]bool{},
+		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{},
+		tried: map[string]bool{}, mended: map[string]bool{},
 	}
 	if err := outage.refuseUnknown(request.Skip); err != nil {
 		return report.Report{}, err

@@ -82,7 +82,7 @@ func (o *fullOutage) sickOf(ctx workflow.Context, members []member) ([]finding, 
 		patient, isSick := patients[member.name]
 		switch {
 		case !isSick, slices.Contains(o.request.Skip, member.name):
-		case patient.Heals && member.service != nil:
+		case patient.Heals && member.service != nil && !o.stillSick(member):
 			waited = append(waited, *member.service)
 		default:
 			sick = append(sick, finding{member: member, why: patient.Said})
@@ -95,6 +95,12 @@ func (o *fullOutage) sickOf(ctx workflow.Context, members []member) ([]finding, 
 		}
 	}
 	return sick, err
+}
+
+// stillSick says that a service which misses pods now had trouble of its own before, and nobody has done anything about it: a container that
+// crashes runs for a moment each time, and an image is asked for again.
+func (o *fullOutage) stillSick(m member) bool {
+	return o.machines != nil && !o.mended[m.name] && slices.ContainsFunc(o.found, func(f finding) bool { return f.member.name == m.name && !f.heals })
 }
 
 // stillTrue is how old a diagnosis may be to be acted upon without another one.
@@ -171,20 +177,10 @@ func (o *fullOutage) canSee(ctx workflow.Context) (runbook.Verdict, error) {
 // everythingIsWell looks at everything once more. What shows only now has its turn, what comes back by itself has its time, and what is
 // still down after that is not recovered.
 func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
-	for _, tier := range o.tiers {
-		late := &tierWork{fullOutage: o, tier: tier}
-		late.tier.members = slices.DeleteFunc(slices.Clone(tier.members), func(m member) bool { return o.tried[m.name] })
-		if _, err := late.look(ctx); err != nil {
-			return "", err
-		}
-		if _, err := late.recover(ctx); err != nil {
-			return "", err
-		}
+	still, err := o.giveLateTurns(ctx)
+	if err == nil && o.machines != nil && o.showsLate(still) { // it has shown while the rest was waited for
+		still, err = o.giveLateTurns(ctx)
 	}
-	if err := o.awaitAll(ctx); err != nil {
-		return "", err
-	}
-	still, err := o.lookAgain(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -206,6 +202,36 @@ func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 	}
 	checks := checkIntegrity(ctx, o.run, func(ctx workflow.Context) []Finding { return verifyAll(ctx, o.run.Plan, nil) })
 	return said, checks.record(ctx)
+}
+
+// giveLateTurns has what is sick and was not tried in vain recovered, waits for the rest, and returns what is sick after that.
+func (o *fullOutage) giveLateTurns(ctx workflow.Context) (map[string]diagnosis.Patient, error) {
+	for _, tier := range o.tiers {
+		late := &tierWork{fullOutage: o, tier: tier}
+		late.tier.members = slices.DeleteFunc(slices.Clone(tier.members), func(m member) bool { return o.tried[m.name] })
+		if _, err := late.look(ctx); err != nil {
+			return nil, err
+		}
+		if _, err := late.recover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.awaitAll(ctx); err != nil {
+		return nil, err
+	}
+	return o.lookAgain(ctx)
+}
+
+// showsLate says that something is sick of its own that nobody has tried to recover.
+func (o *fullOutage) showsLate(still map[string]diagnosis.Patient) bool {
+	for _, tier := range o.tiers {
+		for _, member := range tier.members {
+			if patient, isSick := still[member.name]; isSick && !patient.Heals && !o.tried[member.name] && !slices.Contains(o.request.Skip, member.name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // awaitAll watches the services that miss pods and are not given up, all at the same time, until each is whole and answers.

@@ -13,7 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// changeDeadMachines marks in a history full outages that free what ran on dead machines. Those that began before it waited for Kubernetes.
+// changeDeadMachines marks in a history full outages that free what ran on dead machines, and do not take a service to be well that was seen to
+// crash. Those that began before it waited for Kubernetes.
 const changeDeadMachines = "dead-machines"
 
 const (

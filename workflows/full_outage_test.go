@@ -32,11 +32,14 @@ type outage struct {
 	away      int               // how many diagnoses find no API server
 	at, most  int               // how many service recoveries were under way, and how many at most
 	mute      bool              // the kubelet of node-a does not answer
+	lacks     map[string]bool   // services that answer, and miss a pod
+	looks     int               // how often it was looked at
+	looked    func()            // before each look
 }
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
-	o := &outage{estate: newBareEstate(t), sick: map[string]string{}, incurable: map[string]bool{}}
+	o := &outage{estate: newBareEstate(t), sick: map[string]string{}, lacks: map[string]bool{}, looked: func() {}, incurable: map[string]bool{}}
 	o.RegisterWorkflowWithOptions(workflows.FullOutage, workflow.RegisterOptions{Name: workflows.FullOutageName})
 	o.RegisterWorkflowWithOptions(func(ctx workflow.Context, request workflows.DatabaseFailoverRequest) (report.Report, error) {
 		return o.heal(ctx, request.Request, request.Database)
@@ -50,7 +53,11 @@ func newOutage(t *testing.T) *outage {
 		defer func() { o.at-- }()
 		return o.heal(ctx, request.Request, request.Service)
 	}, workflow.RegisterOptions{Name: workflows.ServiceRecoveryName})
-	handle(o.estate, "Diagnose", func(p diagnose.Params) (diagnosis.Diagnosis, error) { return o.diagnosis(p), nil })
+	handle(o.estate, "Diagnose", func(p diagnose.Params) (diagnosis.Diagnosis, error) {
+		o.looks++
+		o.looked()
+		return o.diagnosis(p), nil
+	})
 	handle(o.estate, "CheckHealth", func(p application.CheckHealthParams) (application.CheckHealthResult, error) {
 		var result application.CheckHealthResult
 		for _, service := range p.Services {
@@ -76,6 +83,7 @@ func (o *outage) heal(ctx workflow.Context, asked runbook.Request, name string) 
 		return report.Report{Outcome: report.Incomplete, Summary: name + " has no earlier revision"}, nil
 	}
 	delete(o.sick, name)
+	delete(o.lacks, name)
 	if o.healed != nil {
 		o.healed(name)
 	}
@@ -98,7 +106,11 @@ func (o *outage) diagnosis(p diagnose.Params) diagnosis.Diagnosis {
 	d.Redis = []diagnosis.Redis{{Name: "redis", Pod: "redis-master-0", Node: "node-d", Master: true, Answers: o.sick["redis"] == "", Said: o.sick["redis"], RDB: "ok", AOF: "ok"}}
 	for _, service := range p.Plan.Services {
 		_, name := service.Workload()
-		d.Workloads = append(d.Workloads, diagnosis.Workload{Kind: plan.Deployment, Name: name, Desired: 2, Updated: 2, Ready: 2})
+		workload := diagnosis.Workload{Kind: plan.Deployment, Name: name, Desired: 2, Updated: 2, Ready: 2}
+		if o.lacks[service.Name] {
+			workload.Ready = 1
+		}
+		d.Workloads = append(d.Workloads, workload)
 		d.Endpoints = append(d.Endpoints, diagnosis.Endpoint{Service: service.Name, Path: "/health", OK: o.sick[service.Name] == "", Said: o.sick[service.Name]})
 	}
 	d.Conclusion, d.Findings = diagnosis.Judge(p.Plan, d), diagnosis.Find(p.Plan, d)
@@ -154,6 +166,36 @@ func TestFullOutage_OneServiceIsIncurable_StopsNothingAndIsNamed(t *testing.T) {
 	require.Contains(t, o.journal, "recover shodo-ai-server")
 	require.Empty(t, got.Clocks.Recovered, "not everything is back")
 	require.NotEmpty(t, o.told, "people are told")
+}
+
+// A container that crashes runs for a moment each time, and its service answers by its other pods.
+func TestFullOutage_AServiceThatCrashedRunsWhenItsTurnComes_IsRecoveredAllTheSame(t *testing.T) {
+	o := newOutage(t)
+	o.sick = map[string]string{"shodo": "no answer", "shodo-frontend": "crashes"}
+	o.healed = func(name string) {
+		if name == "shodo" {
+			delete(o.sick, "shodo-frontend")
+			o.lacks["shodo-frontend"] = true
+		}
+	}
+	got, err := o.recover(workflows.FullOutageRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Equal(t, "1 of 1 recovered", stepNamed(t, got, "Recover tier 2").Result)
+}
+
+func TestFullOutage_AServiceShowsThatItIsSickAtTheVeryEnd_HasItsTurn(t *testing.T) {
+	o := newOutage(t)
+	o.sick = map[string]string{"shodo-backend": "503"}
+	o.looked = func() {
+		if o.looks == 5 {
+			o.sick["shodo-frontend"] = "crashes"
+		}
+	}
+	got, err := o.recover(workflows.FullOutageRequest{})
+	require.NoError(t, err)
+	require.Equal(t, report.Recovered, got.Outcome, got.Summary)
+	require.Contains(t, o.journal, "recover shodo-frontend")
 }
 
 func TestFullOutage_WhatItNeedsIsNotRecovered_IsNotRestartedInVain(t *testing.T) {

@@ -102,7 +102,8 @@ func (w *tierWork) recover(ctx workflow.Context) (string, error) {
 				return // the run is cancelled
 			}
 			defer slots.Release(1)
-			if why := w.recoverOne(ctx, finding); why != "" {
+			why := w.recoverOne(ctx, finding)
+			if w.mended[finding.member.name] = why == ""; why != "" {
 				failed[finding.member.name] = why
 			}
 			w.done++
