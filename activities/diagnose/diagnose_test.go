@@ -212,13 +212,20 @@ func TestDiagnose_LogNeverEnds_IsLeftBehind(t *testing.T) {
 }
 
 // The API server itself may not reach any kubelet. That says nothing of the machines.
-func TestDiagnose_NoKubeletOfSeveralAnswers_CallsNoNodeHanging(t *testing.T) {
-	t.Parallel()
+// onTwoNodes is an estate that is well, with a pod of its service on each of two nodes.
+func onTwoNodes(t *testing.T) *estate {
+	t.Helper()
 	e := anEstate(t)
 	e.nodes = append(e.nodes, e.nodes[0])
 	e.nodes[1].Name = "node-b1"
 	e.pods = append(e.pods, aPod("web-2"))
 	e.pods[1].Spec.NodeName = "node-b1"
+	return e
+}
+
+func TestDiagnose_NoKubeletOfSeveralAnswers_CallsNoNodeHanging(t *testing.T) {
+	t.Parallel()
+	e := onTwoNodes(t)
 	e.answers["/log"] = hang
 	seen := e.diagnose(t)
 	require.False(t, seen.Nodes[0].Mute || seen.Nodes[1].Mute)
@@ -230,11 +237,7 @@ func TestDiagnose_OneKubeletOfSeveralIsSilent_NamesItsNode(t *testing.T) {
 	for name, params := range map[string]diagnose.Params{"by a diagnosis": {ID: "test"}, "by a glance": {Glance: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := anEstate(t)
-			e.nodes = append(e.nodes, e.nodes[0])
-			e.nodes[1].Name = "node-b1"
-			e.pods = append(e.pods, aPod("web-2"))
-			e.pods[1].Spec.NodeName = "node-b1"
+			e := onTwoNodes(t)
 			e.answers["/web-2/log"] = hang
 			seen := e.look(t, params)
 			require.False(t, seen.Nodes[0].Mute)
