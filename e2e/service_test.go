@@ -51,13 +51,13 @@ func templateOf(t *testing.T) string {
 }
 
 func TestServiceRecovery_ARevisionThatCannotStart_IsRolledBackWithoutARestart(t *testing.T) {
+	fresh(t)
 	for name, bad := range map[string]struct{ field, value, shows string }{
 		"an image that is missing": {"image", `"lab.local/none:1"`, "ErrImagePull"},
 		"a crash loop":             {"args", `["nonsense"]`, "CrashLoopBackOff"},
 		"never ready":              {"readinessProbe/httpGet/path", `"/nowhere"`, "ready=false"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			fresh(t)
+		t.Run(name, func(t *testing.T) { // each leaves the service as it found it
 			staff(t, automatic(t), estate.Crew{})
 			before := templateOf(t)
 			rollOut(t, bad.field, bad.value, bad.shows)
