@@ -19,9 +19,16 @@ import (
 const (
 	// askWithin bounds one question to a service.
 	askWithin = 2 * time.Second
-	// lookEvery is the pause between two looks at all services. Sixty of them are asked each time, on the cores of those who are measured.
+	// lookEvery is the shortest pause between two looks at all services, and askEvery that between two questions on average: whoever is
+	// measured needs the same cores.
 	lookEvery = 250 * time.Millisecond
+	askEvery  = 20 * time.Millisecond
 )
+
+// pause is the one between two looks.
+func (s *scene) pause() time.Duration {
+	return max(lookEvery, time.Duration(len(s.services))*askEvery)
+}
 
 // connect is the lab's administrator at the API server.
 func connect(kubeconfig string) (*kubernetes.Clientset, error) {

@@ -92,7 +92,7 @@ func (s *scene) watch(ctx context.Context, began time.Time, ended <-chan time.Du
 	var one run
 	var healthySince time.Time
 	var rest time.Time // until when what was begun may come to rest
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(s.pause())
 	defer ticker.Stop()
 	for {
 		looked := time.Now()
