@@ -50,10 +50,10 @@ func holds(have, wanted []string) bool {
 	return !slices.ContainsFunc(wanted, func(name string) bool { return !slices.Contains(have, name) })
 }
 
-// download fetches the packages and what they depend on, as far as the host does not have it. A host without package
-// lists gets none: the lists are then fetched into the cache folder.
+// download fetches the packages, also those that the host has: whoever asks for them looks for them in the folder. Of what they depend on it
+// fetches what the host does not have. A host without package lists gets none: the lists are then fetched into the cache folder.
 func download(ctx context.Context, archives string, names []string) error {
-	args := append([]string{"install", "--download-only", "--yes", "--no-install-recommends", "--option", "Dir::Cache::archives=" + archives,
+	args := append([]string{"install", "--reinstall", "--download-only", "--yes", "--no-install-recommends", "--option", "Dir::Cache::archives=" + archives,
 		"--option", "Debug::NoLocking=true"}, names...)
 	first := apt(ctx, args...)
 	if first == nil || ctx.Err() != nil {
