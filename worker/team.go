@@ -39,6 +39,10 @@ const (
 	stickyTimeout = time.Second
 	// heartbeatThrottle lets heartbeats through to the server. The SDK's own limit of 60 s would hide a dead worker.
 	heartbeatThrottle = 400 * time.Millisecond
+	// pollers is how many tasks of each kind a worker waits for at the same time. A server keeps a task queue in four partitions, and passes
+	// tasks on from one where nobody waits 10 times a second at most: two of ours wait at each. With the SDK's two in all, a burst of a full
+	// outage was seen to stand still for a minute, which is how long one wait lasts.
+	pollers = 8
 )
 
 // team is one Temporal worker for each task queue: one for workflows, one for each region's activities.
@@ -82,6 +86,8 @@ func (t *team) add(connection client.Client, queue string) worker.Worker {
 	member := worker.New(connection, queue, worker.Options{
 		WorkerStopTimeout:                drainTimeout,
 		StickyScheduleToStartTimeout:     stickyTimeout,
+		MaxConcurrentActivityTaskPollers: pollers,
+		MaxConcurrentWorkflowTaskPollers: pollers,
 		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval: heartbeatThrottle,
 		DisableRegistrationAliasing:      true, // a type that is not registered is an error, not a guess
