@@ -41,7 +41,7 @@ const (
 	heartbeatThrottle = 400 * time.Millisecond
 	// pollers is how many tasks of each kind a worker waits for at the same time. A server keeps a task queue in four partitions, and passes
 	// tasks on from one where nobody waits 10 times a second at most: two of ours wait at each. With the SDK's two in all, a burst of a full
-	// outage was seen to stand still for a minute, which is how long one wait lasts.
+	// outage was once seen to stand still for a minute. That this was the reason is likely, because one wait lasts as long, and not proven.
 	pollers = 8
 )
 
