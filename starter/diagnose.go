@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,17 +11,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/shodo-ecosystem/fukkyu/diagnosis"
-	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 )
 
-// diagnosisWait is how long a diagnosis is waited for. It takes 10 s at most; after this no worker is there to make it.
-const diagnosisWait = 40 * time.Second
+// diagnosisTimeout is how long a diagnosis may run. It takes 10 s at most; after this no worker is there to make it.
+const diagnosisTimeout = 40 * time.Second
 
 // diagnoseFlags say what is looked at, and who asks.
 type diagnoseFlags struct{ region, by string }
@@ -47,30 +42,13 @@ It ends with 0 when everything is well, and with 4 when anything is not.`,
 }
 
 func (s *session) diagnose(command *cobra.Command, f diagnoseFlags) error {
-	connection, err := s.connect(command)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	ctx, cancel := context.WithTimeout(command.Context(), diagnosisWait)
-	defer cancel()
-	run, err := connection.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: "diagnose/" + uuid.NewString(), TaskQueue: runbook.Queue, WorkflowTaskTimeout: taskTimeout,
-		StaticSummary:            "diagnosis asked for by " + cmp.Or(f.by, "somebody"),
-		WorkflowExecutionTimeout: diagnosisWait, // it changes nothing, so it may be cut
-	}, workflows.DiagnosisName, workflows.DiagnosisRequest{By: f.by, Region: f.region})
-	if err != nil {
-		return fmt.Errorf("start a diagnosis: %w", err)
-	}
 	var seen diagnosis.Diagnosis
-	var application *temporal.ApplicationError
-	switch err := run.Get(ctx, &seen); {
-	case runbook.IsRefused(err) && errors.As(err, &application):
-		return refused("%s", application.Message())
-	case errors.Is(err, context.DeadlineExceeded), temporal.IsTimeoutError(err):
-		return errors.New("diagnose: no worker has made it in time; is fukkyu-worker running, and is the region in its site?")
-	case err != nil:
-		return fmt.Errorf("diagnose: %w", err)
+	asked := inquiry{
+		name: "diagnose", workflow: workflows.DiagnosisName, summary: "diagnosis asked for by " + cmp.Or(f.by, "somebody"), timeout: diagnosisTimeout,
+		request: workflows.DiagnosisRequest{By: f.by, Region: f.region},
+	}
+	if err := s.inquire(command, asked, &seen); err != nil {
+		return err
 	}
 	if err := s.printDiagnosis(command.OutOrStdout(), seen); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/shodo-ecosystem/fukkyu/report"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 )
@@ -45,6 +46,8 @@ type scriptedConnection struct {
 	status report.Report
 	silent error // of the worker
 	away   error // of Temporal
+
+	described *workflowservice.DescribeWorkflowExecutionResponse
 }
 
 func (c *scriptedConnection) set(change func(*scriptedConnection)) {

@@ -7,12 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/shodo-ecosystem/fukkyu/activities/integrity"
-	"github.com/shodo-ecosystem/fukkyu/runbook"
 	"github.com/shodo-ecosystem/fukkyu/workflows"
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 )
 
 // verifyTimeout is how long a verification may run, with all its parts at the same time.
@@ -35,23 +32,10 @@ time. It ends with 0 when every check passes, and with 4 otherwise: a check that
 }
 
 func (s *session) verify(command *cobra.Command, request workflows.VerificationRequest) error {
-	connection, err := s.connect(command)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	run, err := connection.ExecuteWorkflow(command.Context(), client.StartWorkflowOptions{
-		ID: "verify/" + uuid.NewString(), TaskQueue: runbook.Queue, WorkflowTaskTimeout: taskTimeout, WorkflowRunTimeout: verifyTimeout,
-	}, workflows.VerificationName, request)
-	if err != nil {
-		return fmt.Errorf("start the verification: %w", err)
-	}
 	var found workflows.Verification
-	if err := run.Get(command.Context(), &found); err != nil {
-		if runbook.IsRefused(err) {
-			return refused("%s", brief(err))
-		}
-		return fmt.Errorf("verify: %w", err)
+	asked := inquiry{name: "verify", workflow: workflows.VerificationName, summary: "checks that change nothing", timeout: verifyTimeout, request: request}
+	if err := s.inquire(command, asked, &found); err != nil {
+		return err
 	}
 	if err := s.printVerification(command.OutOrStdout(), found); err != nil {
 		return err
