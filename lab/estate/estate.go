@@ -60,6 +60,14 @@ type set struct {
 	Node     string // that its pods are tied to, if any
 }
 
+// Last octets of the Service addresses that pods are told as host aliases, for want of a cluster DNS. Kubernetes keeps the first 16 of a
+// range this small for Services that name their address: it gives them to others only when all the rest are taken. 1 is the API server's.
+const (
+	postgresAddress      = 2
+	redisAddress         = 3
+	firstInstanceAddress = 4
+)
+
 // instance is a database server that may be there, and the address of its own Service.
 type instance struct{ Name, Address string }
 
@@ -84,13 +92,13 @@ func (e Estate) values(services []Service) (values, error) {
 		return values{}, err
 	}
 	v := values{
-		PostgresAddress: e.Region.Service(54).String(), RedisAddress: e.Region.Service(63).String(),
+		PostgresAddress: e.Region.Service(postgresAddress).String(), RedisAddress: e.Region.Service(redisAddress).String(),
 		QuietNode: e.quietNode(), HostImage: image.Host, ShodoImage: image.Shodo, PostgresID: image.PostgresID, RedisID: image.RedisID,
 		Passwords: passwords, Services: services, Sets: []set{{Name: "postgres-primary", Replicas: 1}, {Name: "postgres-replica", Replicas: 2}},
 		RedisSets: []set{{Name: "redis-master", Replicas: 1, Node: e.quietNode()}, {Name: "redis-replica", Replicas: 1}}, RedisFolder: topology.RedisFolder,
 	}
 	for i, name := range []string{"postgres-primary-0", "postgres-replica-0", "postgres-replica-1", "postgres-replica-2", "postgres-replica-3"} {
-		v.Instances = append(v.Instances, instance{Name: name, Address: e.Region.Service(byte(80 + i)).String()})
+		v.Instances = append(v.Instances, instance{Name: name, Address: e.Region.Service(byte(firstInstanceAddress + i)).String()})
 	}
 	for _, node := range e.Region.Nodes {
 		if node.Name == v.QuietNode {
