@@ -155,10 +155,10 @@ func (v view) findLogs() []Finding {
 	var found []Finding
 	for _, log := range v.Logs {
 		if log.DiskFull > 0 {
-			found = append(found, Finding{Area: AreaLog, Subject: log.Pod, Severity: Degraded, Said: fmt.Sprintf("%d lines of the last half hour say that no space is left", log.DiskFull)})
+			found = append(found, Finding{Area: AreaLog, Subject: log.Pod, Severity: Degraded, Said: count(log.DiskFull, "one line of the last half hour says", "lines of the last half hour say") + " that no space is left"})
 		}
 		if log.Errors > 0 {
-			found = append(found, Finding{Area: AreaLog, Subject: log.Pod, Severity: Note, Said: fmt.Sprintf("%d lines of the last half hour speak of errors, the last: %s", log.Errors, log.Last)})
+			found = append(found, Finding{Area: AreaLog, Subject: log.Pod, Severity: Note, Said: count(log.Errors, "one line of the last half hour speaks of errors: ", "lines of the last half hour speak of errors, the last: ") + log.Last})
 		}
 	}
 	return found

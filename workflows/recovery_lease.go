@@ -38,7 +38,7 @@ func (l *recoveryLease) leaseIsFree(ctx workflow.Context) (runbook.Verdict, erro
 	case found.Held && !found.HolderClosed:
 		verdict.Objections = append(verdict.Objections, runbook.Objection{
 			Why:     fmt.Sprintf("a recovery of %s is running: %s", l.what, found.Holder),
-			Unblock: fmt.Sprintf("watch it with fukkyu status %s, or stop it with fukkyu abort %s", workflowOf(found.Holder), workflowOf(found.Holder)),
+			Unblock: fmt.Sprintf("watch it with fukkyu status %s, or stop it with fukkyu abort %s --by NAME", workflowOf(found.Holder), workflowOf(found.Holder)),
 		})
 	case found.Held && found.HolderClosedFor < runbook.LongestActivity:
 		verdict.Waiting = fmt.Sprintf("the last activities of %s to be over for certain", found.Holder)

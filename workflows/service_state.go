@@ -170,7 +170,7 @@ func (s serviceState) String() string {
 	if why := s.sick(); len(why) > 0 {
 		return strings.Join(why, "; ")
 	}
-	return fmt.Sprintf("%d of %d pods available, %d good answers from outside, %d from pods", s.workload.Available, s.workload.Desired, len(s.outside), len(s.inside))
+	return fmt.Sprintf("%d of %d pods available, good answers: %d from outside, %d from pods", s.workload.Available, s.workload.Desired, len(s.outside), len(s.inside))
 }
 
 // age is how long nothing new has come up. A workload whose controller has not begun is as young as can be.

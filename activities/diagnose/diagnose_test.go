@@ -325,11 +325,11 @@ func TestDiagnose_PodIsNotWell_SaysWhy(t *testing.T) {
 		events              []corev1.Event
 	}{
 		{name: "crash loop", trouble: diagnosis.CrashLoop, says: "exit 3", pod: unready("web-1", corev1.ContainerStatus{State: waiting("CrashLoopBackOff"), LastTerminationState: ended("Error", 3), RestartCount: 4})},
-		{name: "crash loop between two starts", trouble: diagnosis.CrashLoop, says: "restarted 4 times", pod: unready("web-1", corev1.ContainerStatus{LastTerminationState: ended("Error", 3), RestartCount: 4})},
+		{name: "crash loop between two starts", trouble: diagnosis.CrashLoop, says: "restarts: 4", pod: unready("web-1", corev1.ContainerStatus{LastTerminationState: ended("Error", 3), RestartCount: 4})},
 		{name: "missing image", trouble: diagnosis.MissingImage, says: "ImagePullBackOff: as Kubernetes says it", pod: unready("web-1", corev1.ContainerStatus{State: waiting("ImagePullBackOff")})},
 		{name: "bad configuration", trouble: diagnosis.BadConfig, says: "CreateContainerConfigError", pod: unready("web-1", corev1.ContainerStatus{State: waiting("CreateContainerConfigError")})},
 		{name: "out of memory", trouble: diagnosis.OutOfMemory, says: "OOMKilled", pod: unready("web-1", corev1.ContainerStatus{State: waiting("CrashLoopBackOff"), LastTerminationState: ended("OOMKilled", 137), RestartCount: 2})},
-		{name: "out of memory, up again", trouble: diagnosis.OutOfMemory, says: "restarted 1 times", pod: killed},
+		{name: "out of memory, up again", trouble: diagnosis.OutOfMemory, says: "restarts: 1", pod: killed},
 		{name: "no node", trouble: diagnosis.Unschedulable, says: "insufficient cpu", pod: unscheduled},
 		{name: "probe", trouble: diagnosis.NotReady, says: "Readiness probe failed: 503", pod: unready("web-1", corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}), events: []corev1.Event{{
 			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "web-1"}, Type: corev1.EventTypeWarning, Reason: "Unhealthy", Message: "Readiness probe failed: 503", Count: 7, LastTimestamp: metav1.Now(),

@@ -74,7 +74,7 @@ func restartedLately(seen *diagnosis.Pod, containers []corev1.ContainerStatus, n
 		if ended.Reason == oomKilled {
 			seen.Trouble = diagnosis.OutOfMemory
 		}
-		seen.Said = brief(fmt.Sprintf("container %s, restarted %d times, last: %s", container.Name, container.RestartCount, describeExit(ended)))
+		seen.Said = brief(fmt.Sprintf("container %s, restarts: %d, last: %s", container.Name, container.RestartCount, describeExit(ended)))
 		return true
 	}
 	return false
@@ -113,7 +113,7 @@ func explainContainer(seen *diagnosis.Pod, container corev1.ContainerStatus) {
 		said += ", " + waiting.Reason
 	}
 	if ended != nil {
-		said += fmt.Sprintf(", restarted %d times, last: %s", container.RestartCount, describeExit(ended))
+		said += fmt.Sprintf(", restarts: %d, last: %s", container.RestartCount, describeExit(ended))
 	} else if waiting != nil && waiting.Message != "" {
 		said += ": " + waiting.Message
 	}

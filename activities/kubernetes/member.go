@@ -58,7 +58,7 @@ func (m *Member) judge(status *corev1.ContainerStatus) {
 		m.Why = explain(status.Name, waiting.Reason, waiting.Message, last)
 		m.Hopeless, m.Crashes = true, waiting.Reason == crashLoop
 	case status.State.Running == nil && status.RestartCount > 1 && last != nil && last.ExitCode != 0:
-		m.Why = explain(status.Name, fmt.Sprintf("restarted %d times", status.RestartCount), "", last)
+		m.Why = explain(status.Name, fmt.Sprintf("restarts: %d", status.RestartCount), "", last)
 		m.Hopeless, m.Crashes = true, true
 	case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
 		m.Why = explain(status.Name, "ended", "", last)
