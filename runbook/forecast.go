@@ -9,15 +9,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// changeForecast marks in a history that the run asked for the experience of earlier ones. Runs that began before it did not.
-const changeForecast = "forecast"
-
 // startForecast asks how long earlier runs took, beside the steps and never in their way, and from then on warns once as soon
 // as the objective is going to be missed: while there is still time to do something about it.
 func (r *Run) startForecast(ctx workflow.Context) {
-	if workflow.GetVersion(ctx, changeForecast, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return
-	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		experience, err := r.ports.Recall(ctx, r.report.Scenario, r.report.Target)
 		if err != nil {

@@ -8,18 +8,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// changeSlots marks in a history that the run looks after replication slots. Runs that began before it did not.
-const changeSlots = "replication-slots"
-
-func looksAfterSlots(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, changeSlots, workflow.DefaultVersion, 1) != workflow.DefaultVersion
-}
-
 // recreateSlots gives the new primary the slots by which the other replicas stream.
 func (f *databaseFailover) recreateSlots(ctx workflow.Context) error {
-	if !looksAfterSlots(ctx) {
-		return nil
-	}
 	params := postgres.RecreateSlotsParams{Database: f.database.Name, Catalog: f.database.Catalog, Primary: f.targetAddress()}
 	for _, replica := range f.replicas() {
 		if replica.Pod != f.target.Pod {
@@ -41,9 +31,6 @@ func (f *databaseFailover) recreateSlots(ctx workflow.Context) error {
 
 // dropStaleSlots drops the slots of a former primary, now a replica, whose users follow the new one.
 func (f *databaseFailover) dropStaleSlots(ctx workflow.Context, former postgres.Instance) error {
-	if !looksAfterSlots(ctx) {
-		return nil
-	}
 	result, err := begin(f.act(ctx, "drop stale replication slots of "+former.Pod), servers.DropStaleSlots, postgres.DropStaleSlotsParams{
 		Database: f.database.Name, Catalog: f.database.Catalog, Former: former, Primary: f.targetAddress(),
 	}).get(ctx)

@@ -48,7 +48,7 @@ type fullOutage struct {
 	diagnosed time.Time                    // when
 	blind     string                       // what has to answer before anything is known; empty: it does
 	away      []awayNode                   // as last diagnosed
-	machines  *deadMachines                // nil in runs that began under the last version
+	machines  *deadMachines
 }
 
 // tier is what is recovered together. Nothing in it needs another of its own tier.
@@ -74,11 +74,9 @@ func FullOutage(ctx workflow.Context, input converter.RawValue) (report.Report, 
 		policy:        run.Plan.Runbooks.FullOutage, request: request, tiers: tiersOf(run.Plan), broken: map[string]string{},
 		tried: map[string]bool{}, mended: map[string]bool{},
 	}
+	outage.machines = &deadMachines{fullOutage: outage}
 	if err := outage.refuseUnknown(request.Skip); err != nil {
 		return report.Report{}, err
-	}
-	if workflow.GetVersion(ctx, changeDeadMachines, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
-		outage.machines = &deadMachines{fullOutage: outage}
 	}
 	return run.Conduct(ctx, outage.runbook())
 }
@@ -138,9 +136,7 @@ func (o *fullOutage) runbook() runbook.Runbook {
 			Name: "Decide what is recovered", Stage: stageDiagnose, Budget: quickBudget,
 			Guard: o.propose, Approval: &o.policy.Approval,
 		},
-	}
-	if o.machines != nil {
-		steps = append(steps, o.machines.first(o.guide()))
+		o.machines.first(o.guide()),
 	}
 	for i := range o.tiers {
 		steps = append(steps, o.tierStep(i))
@@ -149,10 +145,7 @@ func (o *fullOutage) runbook() runbook.Runbook {
 		Name: "Verify everything", Stage: stageRecover, Budget: healthBudget,
 		Guard: o.canSee, Verify: o.everythingIsWell,
 	})
-	if o.machines != nil {
-		steps = append(steps, o.machines.last())
-	}
-	steps = append(steps, runbook.Step{
+	steps = append(steps, o.machines.last(), runbook.Step{
 		Name: "Release the recovery lease", Budget: quickBudget, Bookkeeping: true,
 		Do: func(ctx workflow.Context) (string, error) { return "", o.returnLease(ctx) },
 	})
@@ -192,7 +185,7 @@ func (o *fullOutage) conclude(r *report.Report) {
 	if r.RTO.Measured != nil {
 		r.RTO.How = "until every service was seen to be well"
 	}
-	if o.machines != nil && r.Outcome != report.Rehearsed {
+	if r.Outcome != report.Rehearsed {
 		r.Next = append(r.Next, o.machines.next()...)
 	}
 	switch {

@@ -100,7 +100,7 @@ func (o *fullOutage) sickOf(ctx workflow.Context, members []member) ([]finding, 
 // stillSick says that a service which misses pods now had trouble of its own before, and nobody has done anything about it: a container that
 // crashes runs for a moment each time, and an image is asked for again.
 func (o *fullOutage) stillSick(m member) bool {
-	return o.machines != nil && !o.mended[m.name] && slices.ContainsFunc(o.found, func(f finding) bool { return f.member.name == m.name && !f.heals })
+	return !o.mended[m.name] && slices.ContainsFunc(o.found, func(f finding) bool { return f.member.name == m.name && !f.heals })
 }
 
 // stillTrue is how old a diagnosis may be to be acted upon without another one.
@@ -178,7 +178,7 @@ func (o *fullOutage) canSee(ctx workflow.Context) (runbook.Verdict, error) {
 // still down after that is not recovered.
 func (o *fullOutage) everythingIsWell(ctx workflow.Context) (string, error) {
 	still, err := o.giveLateTurns(ctx)
-	if err == nil && o.machines != nil && o.showsLate(still) { // it has shown while the rest was waited for
+	if err == nil && o.showsLate(still) { // it has shown while the rest was waited for
 		still, err = o.giveLateTurns(ctx)
 	}
 	switch {

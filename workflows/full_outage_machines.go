@@ -13,10 +13,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// changeDeadMachines marks in a history full outages that free what ran on dead machines, and do not take a service to be well that was seen to
-// crash. Those that began before it waited for Kubernetes.
-const changeDeadMachines = "dead-machines"
-
 const (
 	// freePatience bounds each activity of these steps with its tries: they only save time, and must not cost it.
 	freePatience = 10 * time.Second

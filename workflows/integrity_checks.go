@@ -8,9 +8,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// changeIntegrityChecks marks in a history that the run checks what it recovered when it has recovered it. Runs that began before it did not.
-const changeIntegrityChecks = "integrity-checks"
-
 // integrityChecks look at what was recovered while the run goes on: service is back, and nobody waits for them.
 type integrityChecks struct {
 	run   *runbook.Run
@@ -22,7 +19,7 @@ type integrityChecks struct {
 // not run. A run that another one began leaves them to that one, which has its own clock to stop first.
 func checkIntegrity(ctx workflow.Context, run *runbook.Run, look func(workflow.Context) []Finding) *integrityChecks {
 	checks := &integrityChecks{run: run}
-	if run.Request.DecidedBy != "" || workflow.GetVersion(ctx, changeIntegrityChecks, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if run.Request.DecidedBy != "" {
 		return checks
 	}
 	bounded, cancel := workflow.WithCancel(ctx)

@@ -21,10 +21,6 @@ const redisTimeout = 2 * time.Second
 // A kubelet needs about a second to notice that a container has ended.
 const firstSilence = time.Second
 
-// changeWatchedAgain marks in a history recoveries of Redis that watch the master's pod again when its server is not well though it was Ready.
-// Those that began before it have waited for the server alone.
-const changeWatchedAgain = "redis-watched-again"
-
 // redisState is a Redis as it was seen: what Kubernetes knows of it, and what its servers say.
 type redisState struct {
 	estate  kubernetes.Estate
@@ -222,9 +218,6 @@ func (r *redisRecovery) await(ctx workflow.Context, gone []string) error {
 		err = r.awaitLoaded(ctx, master, left, silence) // a pod is Ready that loads, or hangs, or has just died
 		if err != nil || r.now.isWell() || silence >= left || !workflow.Now(ctx).Before(end) {
 			return err
-		}
-		if workflow.GetVersion(ctx, changeWatchedAgain, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-			return nil
 		}
 	}
 }

@@ -193,7 +193,7 @@ func (s *serviceRecovery) restoreReplicas(ctx workflow.Context) error {
 
 // isWell looks from outside and from inside, unless that was just done. What it returns as an error brings a person, or ends an unattended run.
 func (s *serviceRecovery) isWell(ctx workflow.Context) (string, error) {
-	if looksApart(ctx) || !s.now.isWell() || workflow.Now(ctx).Sub(s.now.at) > stillTrue {
+	if !s.now.isWell() || workflow.Now(ctx).Sub(s.now.at) > stillTrue {
 		if err := s.lookUntilWell(ctx); err != nil {
 			return "", err
 		}

@@ -32,20 +32,9 @@ type serviceState struct {
 	inside   []kubernetes.PodCheck
 }
 
-// changeOneLook marks in a history runs that have a workload read and its pods asked by one activity. Those that began before it look as
-// is said in service_look_apart.go.
-const changeOneLook = "one-look"
-
-func looksApart(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, changeOneLook, workflow.DefaultVersion, 1) == workflow.DefaultVersion
-}
-
 // look reads all of it at the same time. What users are answered is only waited for while the workload and its pods seem well: sick pods
 // answer at once, and their users may be given seconds.
 func (s *serviceRecovery) look(ctx workflow.Context, patience time.Duration) error {
-	if looksApart(ctx) {
-		return s.lookApart(ctx, patience)
-	}
 	outside := s.askOutside(ctx, patience)
 	found, err := begin(s.act(ctx, "read "+s.name().String()), kube.ReadWorkload, kubernetes.ReadWorkloadParams{WorkloadName: s.name(), Ask: s.questions()}).get(ctx)
 	if err != nil {
@@ -102,9 +91,6 @@ func (s *serviceRecovery) await(ctx workflow.Context, params kubernetes.AwaitWor
 // settle waits until a remedy has worked, or is seen not to, and looks at the service again.
 func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...string) (string, error) {
 	params := kubernetes.AwaitWorkloadParams{WorkloadName: s.name(), Gone: gone, Patience: s.terms.Settle, Ask: s.questions()}
-	if looksApart(ctx) {
-		params.Ask = nil
-	}
 	watched, err := s.await(ctx, params)
 	if err != nil {
 		return "", err
@@ -129,9 +115,6 @@ func (s *serviceRecovery) settle(ctx workflow.Context, remedy string, gone ...st
 
 // concludeWatch asks from outside, once the watch has asked from inside, and looks again for a while where one of the answers is not good.
 func (s *serviceRecovery) concludeWatch(ctx workflow.Context, watched kubernetes.Workload) error {
-	if looksApart(ctx) {
-		return s.lookUntilWell(ctx)
-	}
 	s.saw(ctx, watched)
 	if !s.now.isWell() {
 		return s.lookUntilWell(ctx)

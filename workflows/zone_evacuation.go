@@ -126,13 +126,10 @@ func (z *zoneEvacuation) exists(ctx workflow.Context) (runbook.Verdict, error) {
 	return verdict, nil
 }
 
-// changeMasterGuard marks in a history evacuations that leave no Redis without its master.
-const changeMasterGuard = "redis-master-in-zone"
-
 // nobodyLosesItsPrimary refuses to take a database its primary, or a Redis its master.
 func (z *zoneEvacuation) nobodyLosesItsPrimary(ctx workflow.Context) (runbook.Verdict, error) {
 	verdict, err := z.primariesAreElsewhere(ctx)
-	if err != nil || workflow.GetVersion(ctx, changeMasterGuard, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if err != nil {
 		return verdict, err
 	}
 	masters, err := z.mastersInTheWay(ctx)

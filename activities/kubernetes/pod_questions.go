@@ -20,19 +20,8 @@ type PodQuestions struct {
 	Timeout time.Duration `json:"timeout"`           // of each answer
 }
 
-// CheckPodsParams names a workload and what its pods are asked.
-type CheckPodsParams struct {
-	WorkloadName
-	PodQuestions
-}
-
 // proxyForbidden is in the API server's own refusal, and not in a pod's.
 const proxyForbidden = `cannot get resource "pods/proxy"`
-
-// CheckPodsResult has one check for each path of each pod that is ready.
-type CheckPodsResult struct {
-	Checks []PodCheck `json:"checks"`
-}
 
 // PodCheck is one answer of a pod.
 type PodCheck struct {
@@ -41,13 +30,6 @@ type PodCheck struct {
 	OK   bool          `json:"ok"`
 	Took time.Duration `json:"took"`
 	Said string        `json:"said,omitempty"` // what was wrong
-}
-
-// CheckPods asks every pod of a workload that is ready. It changes nothing, and a pod that is not well is a finding. Errors: NotFound,
-// Forbidden, Unreachable. Runs that began before ReadWorkload and AwaitWorkload could ask need it.
-func (a *Activities) CheckPods(ctx context.Context, params CheckPodsParams) (CheckPodsResult, error) {
-	found, err := a.ReadWorkload(ctx, ReadWorkloadParams{WorkloadName: params.WorkloadName, Ask: &params.PodQuestions})
-	return CheckPodsResult{Checks: found.Answers}, err
 }
 
 // askMembers asks the pods of a workload that are ready: through the API server, which reaches pods where this worker may not. All are
