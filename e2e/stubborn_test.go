@@ -36,6 +36,25 @@ func TestNodeRecovery_TheNetworkIsCut_NothingIsForced(t *testing.T) {
 	awaitReady(t, node)
 }
 
+func TestZoneEvacuation_TheNodeIsOnlyCutOff_NothingOfItIsFreed(t *testing.T) {
+	fresh(t)
+	t.Cleanup(func() { sweep(t) })
+	at := placesWithoutPrimary(t)[0]
+	staff(t, automatic(t), estate.Crew{})
+	do(t, "break", "cut", at.node)
+	kubectl(t, "wait", "--for=condition=Ready=Unknown", "node/"+at.node, "--timeout=60s")
+	replica := strings.TrimSpace(kubectl(t, "get", "pods", "--field-selector=spec.nodeName="+at.node, "--selector=app=postgres", "-o", "jsonpath={.items[0].metadata.uid}"))
+	got, exit := evacuate(t, "--zone", at.zone)
+	require.Equal(t, report.Incomplete, got.Outcome, got.Summary)
+	require.Equal(t, 4, exit)
+	require.Contains(t, strings.Join(got.Missing, "\n"), "the pods of node "+at.node+" are not freed, because they may still run")
+	still := kubectl(t, "get", "pods", "--field-selector=spec.nodeName="+at.node, "-o", "jsonpath={.items[*].metadata.uid}")
+	require.Contains(t, still, replica)
+	do(t, "mend", "all")
+	awaitReady(t, at.node)
+	kubectl(t, "uncordon", at.node)
+}
+
 func TestRedisRecovery_TheMasterIsBusyForEver_GetsANewPodAndKeepsItsRoleAndData(t *testing.T) {
 	fresh(t)
 	staff(t, automatic(t, estate.Changes{"settle: 20s": "settle: 5s"}), estate.Crew{})

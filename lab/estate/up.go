@@ -83,16 +83,12 @@ func (e Estate) applyServices(ctx context.Context, v values) error {
 }
 
 func (e Estate) applyAll(ctx context.Context, v values, names ...string) error {
-	for _, manifest := range names {
-		text, err := render(manifest, v)
-		if err != nil {
-			return err
-		}
-		if _, err := e.kubectl(ctx, text, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
-			return err
-		}
+	text, err := renderAll(v, names...)
+	if err != nil {
+		return err
 	}
-	return nil
+	_, err = e.kubectl(ctx, text, "apply", "--server-side", "--force-conflicts", "-f", "-")
+	return err
 }
 
 // stores are what recoveries change, by the role object that says that it is there.
@@ -110,19 +106,18 @@ func (e Estate) createStores(ctx context.Context, v values) error {
 	if err != nil {
 		return err
 	}
-	var missing []byte
+	var names []string
 	for _, store := range stores {
-		if strings.Contains(there, "/"+store.role+"\n") {
-			continue
+		if !strings.Contains(there, "/"+store.role+"\n") {
+			names = append(names, store.manifest)
 		}
-		text, err := render(store.manifest, v)
-		if err != nil {
-			return err
-		}
-		missing = append(append(missing, text...), "\n---\n"...)
 	}
-	if len(missing) == 0 {
+	if len(names) == 0 {
 		return nil
+	}
+	missing, err := renderAll(v, names...)
+	if err != nil {
+		return err
 	}
 	if err := e.createVolumes(ctx, v); err != nil {
 		return err
