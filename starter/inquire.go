@@ -40,19 +40,25 @@ func (s *session) inquire(command *cobra.Command, q inquiry, seen any) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", q.name, err)
 	}
-	err = await(command.Context(), connection, run, command.ErrOrStderr(), seen)
-	var application *temporal.ApplicationError
+	return q.ended(command.Context(), await(command.Context(), connection, run, command.ErrOrStderr(), seen))
+}
+
+// ended turns what an inquiry ended with into what the person is told.
+func (q inquiry) ended(ctx context.Context, err error) error {
+	var terminated *temporal.TerminatedError
 	switch {
 	case err == nil:
 		return nil
-	case command.Context().Err() != nil:
+	case ctx.Err() != nil:
 		return &exit{code: exitWaiting, err: fmt.Errorf("%s: stopped waiting; it changes nothing and ends by itself", q.name)}
-	case runbook.IsRefused(err) && errors.As(err, &application):
-		return refused("%s", application.Message())
 	case temporal.IsTimeoutError(err):
 		return fmt.Errorf("%s: no worker has made it within %s; is fukkyu-worker running, and is the region in its site?", q.name, q.timeout)
+	case away(err):
+		return &exit{code: exitUnreachable, err: fmt.Errorf("%s: %s: %w", q.name, temporalIsSilent, err)}
+	case errors.As(err, &terminated):
+		return fmt.Errorf("%s: it was terminated before its end", q.name)
 	}
-	return fmt.Errorf("%s: %w", q.name, err)
+	return endedBy(err)
 }
 
 // await waits for what a run returns, and tells once what each silence is waited for.
@@ -75,13 +81,15 @@ func await(ctx context.Context, connection client.Client, run client.WorkflowRun
 	}
 }
 
-// waitedFor is what a run waits for: a worker, or what one does. Empty when it cannot be told.
+const temporalIsSilent = "Temporal does not answer"
+
+// waitedFor is what a run waits for: Temporal, a worker, or what one does. Empty between two of its steps.
 func waitedFor(ctx context.Context, connection client.Client, run client.WorkflowRun) string {
 	asking, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	now, err := connection.DescribeWorkflowExecution(asking, run.GetID(), run.GetRunID())
 	if err != nil {
-		return ""
+		return temporalIsSilent
 	}
 	if task := now.GetPendingWorkflowTask(); task.GetState() == enums.PENDING_WORKFLOW_TASK_STATE_SCHEDULED {
 		return fmt.Sprintf("no worker takes tasks of queue %s; is fukkyu-worker running?", runbook.Queue)
